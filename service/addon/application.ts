@@ -1,0 +1,26 @@
+/** Applications that may ask: Firefox, Firefox for Android, and what an admin adds. */
+
+import type { PackedVersion } from './app-version.ts'
+import type { ManifestFormat } from './vocabulary.ts'
+
+export interface Application {
+  readonly id: number
+  readonly guid: string
+  /** Short name, `firefox`: what import files and download addresses call it. */
+  readonly name: string
+  /** What it is answered where its version isn't known. */
+  readonly manifest: ManifestFormat
+  /** From this version on it reads JSON, below it RDF; null: it never does. */
+  readonly jsonSince: PackedVersion | null
+}
+
+/** Whether some version of the application is answered in RDF. */
+export function readsRdf(application: Application): boolean {
+  return application.jsonSince === null || application.jsonSince.high > 0 || application.jsonSince.low > 0
+}
+
+/** What an application of a given version reads (contract section 5). */
+export function formatFor({ jsonSince }: Application, high: number, low: number): ManifestFormat {
+  if (jsonSince === null) return 'rdf'
+  return high > jsonSince.high || (high === jsonSince.high && low >= jsonSince.low) ? 'json' : 'rdf'
+}

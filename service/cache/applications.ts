@@ -1,0 +1,37 @@
+/** The applications that may ask, held in memory and read again every second: an admin may add one. */
+
+import { type Application, type ManifestFormat, splitPacked } from '../addon/index.ts'
+import { readStatement, type Replicas } from '../database/index.ts'
+import { APPLICATIONS_EVERY_MS, COLD_MS_MAX } from '../limits.ts'
+
+export interface Applications {
+  /** By guid. */
+  readonly current: () => ReadonlyMap<string, Application>
+  close(): void
+}
+
+/** Resolves once they have been read; rejects with `database_unreachable`. */
+export async function openApplications(replicas: Replicas): Promise<Applications> {
+  const statement = readStatement('applications')
+  let current: ReadonlyMap<string, Application> = new Map()
+  const refresh = async () => {
+    const rows = await replicas.query(statement, [], COLD_MS_MAX)
+    current = new Map(
+      rows.map(({ id, guid, name, manifest, jsonSince }) => [
+        guid as string,
+        {
+          id: id as number,
+          guid: guid as string,
+          name: name as string,
+          manifest: manifest as ManifestFormat,
+          jsonSince: jsonSince === null ? null : splitPacked(jsonSince as string | number),
+        },
+      ]),
+    )
+  }
+  await refresh()
+  // A database that is away leaves what is known; the checks report it.
+  const timer = setInterval(() => void refresh().catch(() => {}), APPLICATIONS_EVERY_MS)
+  timer.unref()
+  return { current: () => current, close: () => clearInterval(timer) }
+}

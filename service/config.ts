@@ -1,0 +1,180 @@
+/**
+ * The configuration: environment variables, checked all at once, to one frozen object. Nobody else reads the environment for
+ * settings. `variables` is also what `--help` and the README list; a test compares them.
+ */
+
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { type Endpoint, parseEndpoint } from './database/index.ts'
+import { reasonOf, VersioncheckError } from './errors.ts'
+import { type LogLevel, logLevels } from './observe/index.ts'
+
+export interface Config {
+  readonly host: string
+  readonly port: number
+  /** Absolute. */
+  readonly dataDir: string
+  /** Absent: a private MariaDB in `dataDir`. */
+  readonly database?: Endpoint
+  /** Without user where the program's own account is meant. Empty: the primary is read. */
+  readonly replicas: readonly Endpoint[]
+  /** Without a slash at its end; absent: the address served. */
+  readonly siteUrl?: string
+  /** Absolute. */
+  readonly filesDir: string
+  readonly sample: boolean
+  readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  readonly workers: number
+  readonly logLevel: LogLevel
+}
+
+/** Name, default as shown, meaning: in the order of the README. */
+export const variables = [
+  ['HOST', '127.0.0.1', 'address to listen on; with any other than a loopback address SITE_URL is required'],
+  ['PORT', '8080', 'port to listen on; 0: any free one'],
+  ['SITE_URL', 'the address served', 'public base URL that links begin with'],
+  ['DATA_DIR', '.data', 'folder of the private MariaDB and of the packages'],
+  ['FILES_DIR', 'DATA_DIR/files', 'folder of the packages'],
+  ['DATABASE_URL', 'a private MariaDB', 'mysql://USER:PASSWORD@HOST:PORT/NAME of the primary'],
+  ['REPLICA_URLS', 'the primary', 'the replicas that are read, separated by commas; mysql://HOST:PORT/NAME will do'],
+  ['SAMPLE', 'on', 'off: an empty private MariaDB stays empty'],
+  ['TLS_CERT', '', 'file of the certificate chain (PEM); then TLS 1.2 and later is spoken'],
+  ['TLS_KEY', '', "file of the certificate's key (PEM)"],
+  ['WORKERS', '1', 'worker processes; 1 for now'],
+  ['LOG_LEVEL', 'info', logLevels.join(', ')],
+] as const
+
+type Name = (typeof variables)[number][0]
+type Environment = Readonly<Partial<Record<string, string>>>
+
+/** Throws one `configuration_invalid` that names every variable that can't be used. */
+export function readConfig(environment: Environment): Config {
+  const mistakes: string[] = []
+
+  /** What `parse` makes of a variable; undefined where it is absent, blank, or was reported. */
+  function read<T>(name: Name, parse: (text: string) => T): T | undefined {
+    const text = environment[name]?.trim() ?? ''
+    if (text === '') return undefined
+    try {
+      return parse(text)
+    } catch (error) {
+      mistakes.push(`${name}, ${JSON.stringify(withoutPassword(text))}: ${reasonOf(error)}.`)
+      return undefined
+    }
+  }
+
+  const host = read('HOST', parseHost) ?? '127.0.0.1'
+  const dataDir = resolve(read('DATA_DIR', String) ?? '.data')
+  const database = read('DATABASE_URL', (text) => parseEndpoint(text, { userRequired: true }))
+  const replicas = read('REPLICA_URLS', parseReplicas) ?? []
+  const siteUrl = read('SITE_URL', parseSiteUrl)
+  const certFile = read('TLS_CERT', readablePath)
+  const keyFile = read('TLS_KEY', readablePath)
+  const tls = certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined
+  const config: Config = {
+    host,
+    port: read('PORT', parsePort) ?? 8080,
+    dataDir,
+    ...(database && { database }),
+    replicas,
+    ...(siteUrl !== undefined && { siteUrl }),
+    filesDir: resolve(read('FILES_DIR', String) ?? `${dataDir}/files`),
+    sample: read('SAMPLE', parseSwitch) ?? true,
+    ...(tls && { tls }),
+    workers: read('WORKERS', parseWorkers) ?? 1,
+    logLevel: read('LOG_LEVEL', parseLogLevel) ?? 'info',
+  }
+
+  if ((environment.TLS_CERT ?? '') !== '' && (environment.TLS_KEY ?? '') === '') mistakes.push('TLS_KEY is missing: TLS_CERT needs it.')
+  if ((environment.TLS_KEY ?? '') !== '' && (environment.TLS_CERT ?? '') === '') mistakes.push('TLS_CERT is missing: TLS_KEY needs it.')
+  if (tls !== undefined) mistakes.push(...pairMistakes(tls))
+  if (siteUrl === undefined && !environment.SITE_URL?.trim() && !isLoopback(host)) {
+    mistakes.push(`SITE_URL is missing: with HOST ${host} links can't be made from the address. Write SITE_URL=https://addons.example.org`)
+  }
+  if (replicas.length > 0 && database === undefined && !environment.DATABASE_URL?.trim()) {
+    mistakes.push('DATABASE_URL is missing: REPLICA_URLS are replicas of it.')
+  }
+  if (mistakes.length > 0) {
+    throw new VersioncheckError('configuration_invalid', `The environment can't be used:\n  ${mistakes.join('\n  ')}`, {
+      hint: 'The variables and their defaults are listed in the README.',
+    })
+  }
+  return Object.freeze(config)
+}
+
+function parseHost(text: string): string {
+  if (!/^[\w.:-]+$/.test(text)) throw new Error('not an address. Write an IP address or a host name, without port')
+  return text
+}
+
+function parsePort(text: string): number {
+  return parseWhole(text, 0, 65_535)
+}
+
+function parseWorkers(text: string): number {
+  if (parseWhole(text, 1, 1_024) !== 1) throw new Error('more than one worker is not supported yet. Write 1')
+  return 1
+}
+
+function parseWhole(text: string, min: number, max: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (!(value >= min && value <= max)) throw new Error(`not a whole number from ${min} to ${max}`)
+  return value
+}
+
+function parseSwitch(text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw new Error('neither on nor off')
+  return text === 'on'
+}
+
+function parseLogLevel(text: string): LogLevel {
+  const level = logLevels.find((known) => known === text)
+  if (level === undefined) throw new Error(`not one of ${logLevels.join(', ')}`)
+  return level
+}
+
+function parseReplicas(text: string): Endpoint[] {
+  return text.split(',').map((entry, index) => {
+    try {
+      return parseEndpoint(entry.trim(), { userRequired: false })
+    } catch (error) {
+      throw new Error(`entry ${index + 1} is not usable, ${reasonOf(error)}. Write mysql://HOST:PORT/NAME`)
+    }
+  })
+}
+
+function parseSiteUrl(text: string): string {
+  const url = new URL(text)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error('it must begin with http:// or https://')
+  if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    throw new Error('it must have neither user, query nor fragment')
+  }
+  return url.href.replace(/\/+$/, '')
+}
+
+function readablePath(text: string): string {
+  const path = resolve(text)
+  readFileSync(path)
+  return path
+}
+
+/** What keeps the two files from being used together; nothing when they are a pair. */
+function pairMistakes({ certFile, keyFile }: { certFile: string; keyFile: string }): string[] {
+  try {
+    const certificate = new X509Certificate(readFileSync(certFile))
+    const key = createPrivateKey(readFileSync(keyFile))
+    if (certificate.checkPrivateKey(key)) return []
+    return [`TLS_KEY, ${JSON.stringify(keyFile)}: it is not the key of the certificate in TLS_CERT.`]
+  } catch (error) {
+    return [`TLS_CERT and TLS_KEY can't be used: ${reasonOf(error)}. Both must be PEM files, the key without a passphrase.`]
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
+}
+
+function withoutPassword(text: string): string {
+  return text.replaceAll(/(\w+:\/\/[^:/@,]*):[^@,]*@/g, '$1:…@')
+}

@@ -1,0 +1,8 @@
+/** Databases: endpoints and accounts, the replicas that are read, the primary that is written, the schema. */
+
+export type { Row, Value } from './connection.ts'
+export { describeEndpoint, type Endpoint, endpointAs, parseEndpoint } from './endpoint.ts'
+export { assertCurrent, migrate } from './migrate.ts'
+export { openPrimary, type Primary, rollback, type Statements, waitForReplicas } from './primary.ts'
+export { openReplicas, type Replicas } from './replicas.ts'
+export { readStatement, withValues } from './statements.ts'

@@ -1,0 +1,95 @@
+/** The schema: brings a database up to what this program needs, with dbmate and the files in sql/migrations. */
+
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { resolveBinary } from 'dbmate'
+import type { QueryError } from 'mysql2'
+import { reasonOf, VersioncheckError } from '../errors.ts'
+import { derivedPassword, type Endpoint, endpointAs, isAccount } from './endpoint.ts'
+import { type Connection, connect } from './connection.ts'
+import { openPrimary, type Primary } from './primary.ts'
+import { migrationsFolder } from './statements.ts'
+
+const LOCK_S = 120
+const TABLE = 'schema_migrations'
+
+/** Applies what is missing and lets the lesser accounts in. Returns the names of the migrations it applied. */
+export async function migrate(owner: Endpoint): Promise<string[]> {
+  const primary = await openPrimary(owner)
+  try {
+    if (isAccount(owner)) {
+      await assertCurrent(primary)
+      return []
+    }
+    // Hosts that start together: the first one migrates, the others find it done.
+    const [lock] = await primary.rows('SELECT GET_LOCK(?, ?) AS held', [`${owner.database} migration`, LOCK_S])
+    if (lock?.held !== 1) {
+      throw new VersioncheckError('migration_failed', `Another migration has been running for ${LOCK_S} s.`)
+    }
+    const pending = await pendingOf(primary)
+    if (pending.length > 0) await runDbmate(owner)
+    await assertCurrent(primary)
+    await admitAccounts(primary, owner)
+    return pending
+  } finally {
+    await primary.close()
+  }
+}
+
+/** Throws `database_too_old` unless the schema is the one this program was written for, or a later one. */
+export async function assertCurrent(primary: Primary): Promise<void> {
+  const pending = await pendingOf(primary)
+  if (pending.length === 0) return
+  throw new VersioncheckError('database_too_old', `The database lacks the migration ${pending.join(', ')}.`, {
+    hint: 'Run "npm run migrate" with the DATABASE_URL of the owner.',
+  })
+}
+
+async function pendingOf(primary: Primary): Promise<string[]> {
+  const wanted = readdirSync(migrationsFolder)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+  const applied = await primary.rows(`SELECT version FROM ${TABLE}`).catch((error: QueryError) => {
+    if (error.code === 'ER_NO_SUCH_TABLE') return []
+    throw error
+  })
+  const versions = new Set(applied.map(({ version }) => version))
+  return wanted.filter((name) => !versions.has(name.split('_')[0]))
+}
+
+async function runDbmate(owner: Endpoint): Promise<void> {
+  const args = ['--migrations-dir', migrationsFolder, '--migrations-table', TABLE, '--no-dump-schema', 'migrate']
+  try {
+    // By environment: a command line is open to every user of the machine.
+    await promisify(execFile)(resolveBinary(), args, { env: { ...process.env, DATABASE_URL: dbmateUrl(owner) } })
+  } catch (cause) {
+    const output = String((cause as { stderr?: string }).stderr ?? reasonOf(cause)).trim()
+    throw new VersioncheckError('migration_failed', `The schema could not be brought up to date: ${output}`, {
+      hint: 'The owner needs ALL on the database, CREATE USER, and may grant what it has. What was applied stays; run it again.',
+      cause,
+    })
+  }
+}
+
+function dbmateUrl({ socketPath, host, port, user, password, database }: Endpoint): string {
+  const who = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`
+  if (socketPath !== undefined) return `mysql://${who}@/${database}?socket=${encodeURIComponent(socketPath)}`
+  return `mysql://${who}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`
+}
+
+/** The migrations make the accounts locked; here they get the passwords that follow from the owner's. */
+async function admitAccounts(primary: Primary, owner: Endpoint): Promise<void> {
+  for (const role of ['reader', 'catalog'] as const) {
+    const endpoint = endpointAs(owner, role)
+    try {
+      destroyed(await connect(endpoint, { connectMs: 5_000 }))
+    } catch {
+      await primary.write(`ALTER USER ?@'%' IDENTIFIED BY ? ACCOUNT UNLOCK`, [endpoint.user, derivedPassword(owner, role)])
+    }
+  }
+}
+
+function destroyed(connection: Connection): void {
+  connection.destroy()
+}

@@ -1,0 +1,105 @@
+/**
+ * A pool of connections to one server. Every queue has a limit and every wait an end. generic-pool tries again without a pause
+ * when a connection can't be made, so the pause, and the refusal to try at all while the server is known to be down, are ours.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createPool, type Pool as GenericPool } from 'generic-pool'
+import { VersioncheckError } from '../errors.ts'
+import {
+  ACQUIRE_MS_MAX,
+  CONNECT_MS_MAX,
+  IDLE_CONNECTION_MS,
+  RECONNECT_MS_MAX,
+  RECONNECT_MS_MIN,
+  REPLICA_CONNECTIONS_MAX,
+  REPLICA_WAITING_MAX,
+} from '../limits.ts'
+import { type Connection, connect, execute, isFatal, type Row, type Value } from './connection.ts'
+import { describeEndpoint, type Endpoint } from './endpoint.ts'
+
+export interface Pool {
+  readonly endpoint: Endpoint
+  /** False from a failed connection until the next attempt is due: asking would be in vain. */
+  readonly usable: boolean
+  /** Runs one statement; rejects within `deadlineMs`, and at once while the server is down. */
+  query(statement: string, values: readonly Value[], deadlineMs: number): Promise<Row[]>
+  close(): Promise<void>
+}
+
+export function openPool(endpoint: Endpoint): Pool {
+  let retryMs = RECONNECT_MS_MIN
+  let nextAttemptAt = 0
+  let lastError: unknown
+  let closed = false
+
+  const pool: GenericPool<Connection> = createPool(
+    {
+      async create() {
+        // A `create` that rejects in the same turn hangs the event loop; the pause also spaces the attempts of one pool.
+        await sleep(Math.max(1, Math.min(nextAttemptAt - Date.now(), RECONNECT_MS_MIN)))
+        try {
+          const connection = await connect(endpoint, { connectMs: CONNECT_MS_MAX })
+          retryMs = RECONNECT_MS_MIN
+          nextAttemptAt = 0
+          lastError = undefined
+          return connection
+        } catch (error) {
+          lastError = error
+          nextAttemptAt = Date.now() + retryMs
+          retryMs = Math.min(retryMs * 2, RECONNECT_MS_MAX)
+          throw error
+        }
+      },
+      async destroy(connection) {
+        connection.destroy()
+      },
+    },
+    {
+      min: 0,
+      max: REPLICA_CONNECTIONS_MAX,
+      maxWaitingClients: REPLICA_WAITING_MAX,
+      acquireTimeoutMillis: ACQUIRE_MS_MAX,
+      idleTimeoutMillis: IDLE_CONNECTION_MS,
+      evictionRunIntervalMillis: IDLE_CONNECTION_MS / 2,
+    },
+  )
+  // Told for every failed attempt; the callers are told too.
+  pool.on('factoryCreateError', () => {})
+
+  async function acquire(): Promise<Connection> {
+    try {
+      return await pool.acquire()
+    } catch (error) {
+      throw lastError ?? new VersioncheckError('database_unreachable', `No connection to ${describeEndpoint(endpoint)} was free in time.`, { cause: error })
+    }
+  }
+
+  return {
+    endpoint,
+    get usable() {
+      return !closed && Date.now() >= nextAttemptAt
+    },
+    async query(statement, values, deadlineMs) {
+      if (closed || Date.now() < nextAttemptAt) {
+        throw lastError ?? new VersioncheckError('database_unreachable', `${describeEndpoint(endpoint)} is closed.`)
+      }
+      const connection = await acquire()
+      try {
+        const rows = await execute(connection, statement, values, { deadlineMs })
+        pool.release(connection)
+        return rows
+      } catch (error) {
+        if (isFatal(error)) pool.destroy(connection)
+        else pool.release(connection)
+        throw error
+      }
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      await pool.drain().catch(() => {})
+      await pool.clear()
+    },
+  }
+}

@@ -1,0 +1,121 @@
+/** The primary: one connection for a writer, its transactions, and how to wait until the replicas have them. */
+
+import type { QueryError, ResultSetHeader } from 'mysql2'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { reasonOf, VersioncheckError } from '../errors.ts'
+import { WRITE_ATTEMPTS_MAX } from '../limits.ts'
+import { type Connection, connect, type Row, type Value } from './connection.ts'
+import type { Endpoint } from './endpoint.ts'
+
+const CONNECT_MS = 5_000
+
+export interface Statements {
+  /** Rows of a statement. In text form: a list takes the place of one `?`, and of lists of lists for VALUES. */
+  rows(statement: string, values?: readonly (Value | readonly unknown[])[]): Promise<Row[]>
+  /** What a writing statement did. */
+  write(statement: string, values?: readonly (Value | readonly unknown[])[]): Promise<ResultSetHeader>
+}
+
+export interface Primary extends Statements {
+  readonly endpoint: Endpoint
+  /**
+   * Runs `work` in one transaction (READ COMMITTED) and commits, or rolls back when it throws or returns `rollback`.
+   * After a deadlock or a lock that took too long it begins anew, so `work` must not have effects of its own.
+   */
+  transaction<T>(work: (statements: Statements) => Promise<T | typeof rollback>): Promise<T | undefined>
+  /** Where the last transaction of this connection stands in the binlog; undefined where nothing was written. */
+  position(): Promise<string | undefined>
+  close(): Promise<void>
+}
+
+/** Returned from a transaction that found nothing to write. */
+export const rollback = Symbol('rollback')
+
+export async function openPrimary(endpoint: Endpoint): Promise<Primary> {
+  const connection = await connect(endpoint, { connectMs: CONNECT_MS })
+  const statements = statementsOn(connection)
+  await statements.write("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'")
+  await statements.write('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED')
+
+  return {
+    ...statements,
+    endpoint,
+    async transaction(work) {
+      for (let attempt = 1; ; attempt++) {
+        await statements.write('START TRANSACTION')
+        try {
+          const result = await work(statements)
+          if (result !== rollback) {
+            await statements.write('COMMIT')
+            return result
+          }
+          await statements.write('ROLLBACK')
+          return undefined
+        } catch (error) {
+          await statements.write('ROLLBACK').catch(() => {})
+          if (!isConflict(error)) throw error
+          if (attempt >= WRITE_ATTEMPTS_MAX) {
+            throw new VersioncheckError('write_conflict', `Other writers got in the way ${attempt} times: ${reasonOf(error)}.`, {
+              hint: 'Nothing was changed. Try again.',
+              cause: error,
+            })
+          }
+          await sleep(Math.random() * 20 * 2 ** attempt)
+        }
+      }
+    },
+    async position() {
+      const [row] = await statements.rows('SELECT @@last_gtid AS position')
+      return (row?.position as string) || undefined
+    },
+    async close() {
+      await new Promise<void>((resolve) => connection.end(() => resolve()))
+      connection.destroy()
+    },
+  }
+}
+
+function statementsOn(connection: Connection): Statements {
+  const run = <T>(statement: string, values: readonly unknown[] = []): Promise<T> =>
+    new Promise((resolve, reject) => {
+      connection.query(statement, values as never, (error, result) => {
+        if (error === null) resolve(result as T)
+        else reject(error)
+      })
+    })
+  return { rows: run, write: run }
+}
+
+/** ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD, and ER_DUP_ENTRY: another transaction inserted the row first. */
+const conflicts: readonly (number | undefined)[] = [1213, 1205, 1020, 1062]
+
+function isConflict(error: unknown): boolean {
+  return conflicts.includes((error as Partial<QueryError>).errno)
+}
+
+/**
+ * Waits until each of the servers has applied the position, `seconds` at the most.
+ * Returns those that have not, or could not be asked.
+ */
+export async function waitForReplicas(
+  replicas: readonly Endpoint[],
+  position: string,
+  seconds: number,
+): Promise<Endpoint[]> {
+  const late = await Promise.all(
+    replicas.map(async (endpoint) => {
+      try {
+        const connection = await connect(endpoint, { connectMs: seconds * 1_000 })
+        try {
+          const [row] = await statementsOn(connection).rows('SELECT MASTER_GTID_WAIT(?, ?) AS timedOut', [position, seconds])
+          return row?.timedOut === 0 ? undefined : endpoint
+        } finally {
+          connection.destroy()
+        }
+      } catch {
+        return endpoint
+      }
+    }),
+  )
+  return late.filter((endpoint) => endpoint !== undefined)
+}

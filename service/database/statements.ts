@@ -1,0 +1,21 @@
+/** The statements that lie as files in sql/: read once, at start. */
+
+import { readFileSync } from 'node:fs'
+
+const folder = new URL('../../sql/', import.meta.url)
+
+/** The text of `sql/NAME.sql`, without its comments. */
+export function readStatement(name: string): string {
+  return readFileSync(new URL(`${name}.sql`, folder), 'utf8')
+    .replaceAll(/^--.*$/gm, '')
+    .trim()
+    .replace(/;$/, '')
+}
+
+/** Where the migrations lie: a path. */
+export const migrationsFolder = new URL('migrations/', folder).pathname
+
+/** Writes `(?)` out for so many values: `(?, ?, ?)`. */
+export function withValues(statement: string, count: number): string {
+  return statement.replace('(?)', `(${Array(count).fill('?').join(', ')})`)
+}

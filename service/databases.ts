@@ -1,0 +1,51 @@
+/** Which databases a configuration means: the ones it names, or the private one of its DATA_DIR. */
+
+import type { Config } from './config.ts'
+import { type Endpoint, endpointAs } from './database/index.ts'
+import { startPrivateDatabase, usePrivateDatabase } from './embedded/index.ts'
+
+export interface Databases {
+  /** Migrates, and lets the others in. */
+  readonly owner: Endpoint
+  /** Writes the catalogue. */
+  readonly catalog: Endpoint
+  /** Where clients' questions are answered from; the primary itself where there is no replica. */
+  readonly readers: readonly [Endpoint, ...Endpoint[]]
+  /** Whether any of `readers` follows the primary, so that a change takes a moment to get there. */
+  readonly replicated: boolean
+  readonly private: boolean
+  close(): Promise<void>
+}
+
+/** `start`: own the private database, or fail; `use`: share it with whoever runs it. */
+export async function openDatabases(
+  config: Config,
+  mode: 'start' | 'use',
+  progress: (line: string) => void,
+): Promise<Databases> {
+  const { database: owner, replicas, dataDir } = config
+  if (owner !== undefined) {
+    const reader = endpointAs(owner, 'reader')
+    const [first, ...rest] = replicas.map((replica) =>
+      replica.user === '' ? { ...replica, user: reader.user, password: reader.password } : replica,
+    )
+    return {
+      owner,
+      catalog: endpointAs(owner, 'catalog'),
+      readers: first === undefined ? [reader] : [first, ...rest],
+      replicated: first !== undefined,
+      private: false,
+      close: async () => {},
+    }
+  }
+  const open = mode === 'start' ? startPrivateDatabase : usePrivateDatabase
+  const { primary, replica, close } = await open({ dataDir, progress })
+  return {
+    owner: primary,
+    catalog: endpointAs(primary, 'catalog'),
+    readers: [endpointAs(replica, 'reader')],
+    replicated: true,
+    private: true,
+    close,
+  }
+}

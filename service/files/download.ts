@@ -1,0 +1,191 @@
+/**
+ * Downloads: the package that an `update_link` names, with the very bytes that its hash names. Read in chunks, the next one when
+ * the client has taken the last, so that a slow reader costs one chunk of memory.
+ */
+
+import type { FileHandle } from 'node:fs/promises'
+import { readStatement, type Replicas } from '../database/index.ts'
+import { COLD_MS_MAX, DOWNLOAD_CHUNK_BYTES, DOWNLOADS_MAX, ID_MAX, RETRY_AFTER_S } from '../limits.ts'
+import {
+  endWithoutBody,
+  type Flight,
+  type Flights,
+  type Handler,
+  type HttpResponse,
+  sendProblem,
+  statusLine,
+} from '../http/index.ts'
+import { type ByteRange, readRange } from './range.ts'
+import type { Store } from './store.ts'
+
+export interface DownloadOptions {
+  readonly replicas: Replicas
+  readonly store: Store
+  readonly flights: Flights
+}
+
+/** What of the request is needed after its handler has returned. */
+interface Wanted {
+  readonly head: boolean
+  readonly closing: boolean
+  readonly ifNoneMatch: string
+  readonly ifRange: string
+  readonly range: string
+}
+
+export interface Download {
+  /** `/:application/downloads/file/:id/:filename`; the name is for people, the id decides. */
+  readonly get: Handler
+  readonly head: Handler
+}
+
+export function createDownload({ replicas, store, flights }: DownloadOptions): Download {
+  const statement = readStatement('download')
+  let running = 0
+
+  const handler =
+    (head: boolean): Handler =>
+    (res, req, closing) => {
+      const wanted: Wanted = {
+        head,
+        closing,
+        ifNoneMatch: req.getHeader('if-none-match'),
+        ifRange: req.getHeader('if-range'),
+        range: req.getHeader('range'),
+      }
+      const id = req.getParameter(1) ?? ''
+      if (running >= DOWNLOADS_MAX) {
+        sendProblem(res, busy(wanted))
+        return
+      }
+      running++
+      const flight = flights.begin(res)
+      serve(flight, id, wanted)
+        .catch(() => flight.answer((later) => sendProblem(later, busy(wanted))))
+        .finally(() => running--)
+    }
+
+  async function serve(flight: Flight, id: string, wanted: Wanted): Promise<void> {
+    const digest = /^[1-9]\d{0,9}$/.test(id) && Number(id) <= ID_MAX ? await digestOf(Number(id)) : undefined
+    const file = digest === undefined ? undefined : await store.open(digest)
+    if (digest === undefined || file === undefined) {
+      flight.answer((res) => sendProblem(res, { status: 404, detail: 'There is no such public file.', ...wanted }))
+      return
+    }
+    try {
+      await send(flight, file, (await file.stat()).size, `"${digest}"`, wanted)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async function digestOf(id: number): Promise<string | undefined> {
+    const [row] = await replicas.query(statement, [id], COLD_MS_MAX)
+    return row?.package as string | undefined
+  }
+
+  return { get: handler(false), head: handler(true) }
+}
+
+function busy({ head, closing }: Wanted) {
+  const headers = { 'Retry-After': String(RETRY_AFTER_S) }
+  return { status: 503, detail: 'The file cannot be served now. Try again later.', headers, head, closing }
+}
+
+async function send(flight: Flight, file: FileHandle, size: number, etag: string, wanted: Wanted): Promise<void> {
+  const { head, closing, ifNoneMatch, ifRange, range } = wanted
+  if (ifNoneMatch !== '' && (ifNoneMatch.includes(etag) || ifNoneMatch.trim() === '*')) {
+    flight.answer((res) => {
+      writeHeaders(res, 304, etag)
+      endWithoutBody(res, closing)
+    })
+    return
+  }
+  const part = ifRange === '' || ifRange === etag ? readRange(range, size) : 'whole'
+  if (part === 'unsatisfiable') {
+    flight.answer((res) => {
+      const headers = { 'Content-Range': `bytes */${size}` }
+      sendProblem(res, { status: 416, detail: `The file has ${size} bytes.`, headers, head, closing })
+    })
+    return
+  }
+  const status = part === 'whole' ? 200 : 206
+  const { first, last } = part === 'whole' ? { first: 0, last: size - 1 } : part
+  const begin = (res: HttpResponse) => {
+    writeHeaders(res, status, etag)
+    res.writeHeader('Content-Type', 'application/x-xpinstall')
+    res.writeHeader('X-Content-Type-Options', 'nosniff')
+    res.writeHeader('Accept-Ranges', 'bytes')
+    if (status === 206) res.writeHeader('Content-Range', `bytes ${first}-${last}/${size}`)
+    if (closing) res.writeHeader('Connection', 'close')
+  }
+  if (head) {
+    flight.answer((res) => {
+      begin(res)
+      endWithoutBody(res, closing, last - first + 1)
+    })
+    return
+  }
+  await stream(flight, file, { first, last }, begin)
+}
+
+/** `no-cache`: kept by caches, but asked about each time, since a file may be withdrawn. */
+function writeHeaders(res: HttpResponse, status: number, etag: string): void {
+  res.writeStatus(statusLine(status)).writeHeader('ETag', etag).writeHeader('Cache-Control', 'no-cache')
+}
+
+/** Sends bytes `first` to `last`; resolves when all are handed over or the client has gone. */
+async function stream(
+  flight: Flight,
+  file: FileHandle,
+  { first, last }: ByteRange,
+  begin: (res: HttpResponse) => void,
+): Promise<void> {
+  const total = last - first + 1
+  const buffer = Buffer.allocUnsafe(Math.min(DOWNLOAD_CHUNK_BYTES, total))
+  for (let sent = 0; sent < total; ) {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, total - sent), first + sent)
+    if (bytesRead === 0) {
+      // The file is shorter than it was: a cut connection is an honest answer, a short body is not.
+      flight.cut()
+      return
+    }
+    if (flight.aborted) return
+    await handOver(flight, buffer.subarray(0, bytesRead), total, sent === 0 ? begin : undefined)
+    if (flight.aborted) return
+    sent += bytesRead
+  }
+  flight.landed()
+}
+
+/** Resolves when the library has taken the chunk, or the client has gone. */
+function handOver(
+  flight: Flight,
+  chunk: Uint8Array,
+  total: number,
+  begin: ((res: HttpResponse) => void) | undefined,
+): Promise<void> {
+  const { res } = flight
+  return new Promise((resolve) => {
+    flight.onAborted = resolve
+    res.cork(() => {
+      begin?.(res)
+      const chunkStart = res.getWriteOffset()
+      const [taken] = res.tryEnd(chunk, total)
+      if (taken) {
+        resolve()
+        return
+      }
+      let waiting = true
+      res.onWritable((writtenTo) => {
+        if (!waiting) return true
+        const [takenNow] = res.tryEnd(chunk.subarray(writtenTo - chunkStart), total)
+        if (takenNow) {
+          waiting = false
+          resolve()
+        }
+        return takenNow
+      })
+    })
+  })
+}

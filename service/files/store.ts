@@ -1,0 +1,94 @@
+/**
+ * The store of packages: files named by what is in them, `FILES_DIR/ab/cd…` for the SHA-256 `abcd…`. A file appears whole or not
+ * at all, and is on disk before anything in the database may name it. The same bytes are kept once.
+ */
+
+import { createHash, randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+export interface Store {
+  /** Copies a file in and returns its SHA-256 in hex. What it returns survives a power cut. */
+  take(path: string): Promise<string>
+  /** Undefined where the store hasn't got it. The caller closes it. */
+  open(digest: string): Promise<FileHandle | undefined>
+  /** Bytes; undefined where the store hasn't got it. */
+  sizeOf(digest: string): Promise<number | undefined>
+  /** Whether the file's bytes are still those its name says; undefined where the store hasn't got it. */
+  isIntact(digest: string): Promise<boolean | undefined>
+  /** For copies: where the file lies. */
+  pathOf(digest: string): string
+}
+
+export function openStore(folder: string): Store {
+  const pathOf = (digest: string) => join(folder, digest.slice(0, 2), digest.slice(2))
+
+  return {
+    pathOf,
+    async take(path) {
+      await mkdir(folder, { recursive: true })
+      const incoming = join(folder, `incoming-${randomUUID()}`)
+      try {
+        const digest = await copySynced(path, incoming)
+        const home = pathOf(digest)
+        if ((await this.isIntact(digest)) !== true) {
+          await mkdir(dirname(home), { recursive: true })
+          await rename(incoming, home)
+          await syncFolder(dirname(home))
+          await syncFolder(folder)
+        }
+        return digest
+      } finally {
+        await rm(incoming, { force: true })
+      }
+    },
+    async open(digest) {
+      return await open(pathOf(digest)).catch(undefinedWhereMissing)
+    },
+    async sizeOf(digest) {
+      return (await stat(pathOf(digest)).catch(undefinedWhereMissing))?.size
+    },
+    async isIntact(digest) {
+      const digestNow = await sha256Of(pathOf(digest)).catch(undefinedWhereMissing)
+      return digestNow === undefined ? undefined : digestNow === digest
+    },
+  }
+}
+
+/** SHA-256 of a file, in hex. */
+export async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path)) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+async function copySynced(from: string, to: string): Promise<string> {
+  const hash = createHash('sha256')
+  const target = await open(to, 'wx', 0o644)
+  try {
+    for await (const chunk of createReadStream(from)) {
+      hash.update(chunk)
+      await target.writeFile(chunk)
+    }
+    await target.sync()
+  } finally {
+    await target.close()
+  }
+  return hash.digest('hex')
+}
+
+/** A rename is on disk when its folder is. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function undefinedWhereMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
+  return undefined
+}

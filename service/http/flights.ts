@@ -1,0 +1,70 @@
+/** Answers that come after their handler has returned. The server waits for them when it drains. */
+
+import type { HttpResponse } from 'uWebSockets.js'
+
+/** One such answer. It ends with `answer`, `landed` or `cut`, or when the client goes. */
+export class Flight {
+  readonly res: HttpResponse
+  /** The client has gone: `res` may not be touched any more. */
+  aborted = false
+  /** Told once when the client goes. */
+  onAborted: (() => void) | undefined
+  private flying = true
+  private readonly onLanded: () => void
+
+  /** Must be made before the handler returns. */
+  constructor(res: HttpResponse, onLanded: () => void) {
+    this.res = res
+    this.onLanded = onLanded
+    res.onAborted(() => {
+      this.aborted = true
+      this.landed()
+      this.onAborted?.()
+    })
+  }
+
+  /** Writes the whole answer in one go. */
+  answer(write: (res: HttpResponse) => void): void {
+    if (this.aborted || !this.flying) return
+    this.res.cork(() => write(this.res))
+    this.landed()
+  }
+
+  /** The answer was written piece by piece, to its end. */
+  landed(): void {
+    if (!this.flying) return
+    this.flying = false
+    this.onLanded()
+  }
+
+  /** What was promised can't be kept: the connection is closed. */
+  cut(): void {
+    if (!this.aborted && this.flying) this.res.close()
+    this.landed()
+  }
+}
+
+export class Flights {
+  private count = 0
+  private readonly waiting: (() => void)[] = []
+
+  /** Must be called before the handler returns. */
+  begin(res: HttpResponse): Flight {
+    this.count++
+    return new Flight(res, () => {
+      this.count--
+      if (this.count === 0) for (const tell of this.waiting.splice(0)) tell()
+    })
+  }
+
+  /** Resolves when none is left, or after `msMax`. */
+  async allLanded(msMax: number): Promise<void> {
+    if (this.count === 0) return
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve) => {
+      this.waiting.push(resolve)
+      timer = setTimeout(resolve, msMax)
+    })
+    clearTimeout(timer)
+  }
+}

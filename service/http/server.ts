@@ -1,0 +1,198 @@
+/**
+ * The one place that owns a socket: routes, who may ask, drain. A handler gets the library's own response and request, so that
+ * the hot path costs what the library costs; the rules that hold for every request are kept here:
+ *
+ * - One answer a request. Of two Content-Length headers the library takes one and runs what the other hides, so a request that
+ *   announces a body twice, or a chunked one, is cut off without an answer; after any other body the connection is closed.
+ * - While draining, every answer closes its connection.
+ * - A handler that throws costs its client the connection, not everybody the process.
+ */
+
+import { createServer } from 'node:net'
+import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js'
+import { VersioncheckError } from '../errors.ts'
+import { DRAIN_MS_MAX, HIT_LOG_EVERY_MS } from '../limits.ts'
+import type { Log } from '../observe/index.ts'
+import { Flights } from './flights.ts'
+import { sendProblem } from './problem.ts'
+import type { Library } from './uws.ts'
+
+/** Answers, or has begun a flight, before it returns. `closing`: the answer must close the connection. */
+export type Handler = (res: HttpResponse, req: HttpRequest, closing: boolean) => void
+
+export interface Route {
+  /** A pattern of the library: `/fixed/path`, `/with/:parameter`, `/with/*`. */
+  readonly path: string
+  readonly get: Handler
+  /** Without it the path has no HEAD. */
+  readonly head?: Handler
+}
+
+export interface ServerOptions {
+  readonly uws: Library
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  readonly log: Log
+  /** Called once the port is known, before the first request. */
+  readonly routes: (address: Address, flights: Flights) => readonly Route[]
+}
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+  /** `http://HOST:PORT`, HOST in brackets where it is an IPv6 address. */
+  readonly url: string
+}
+
+export interface Server {
+  readonly address: Address
+  /** Stops listening, lets what runs finish (2 s at most), closes everything. May be called twice. */
+  close(): Promise<void>
+}
+
+/** The answer to a path nobody has; also the answer to methods that a path doesn't have. */
+const NOT_FOUND = 'There is nothing at this address.'
+
+/** Throws `port_in_use` where another program listens there, without disturbing it. */
+export async function assertPortFree(host: string, port: number): Promise<void> {
+  if (port === 0) return
+  const probe = createServer()
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once('error', reject)
+      probe.listen({ host, port, exclusive: true }, resolve)
+    })
+  } catch (cause) {
+    throw portUnusable(host, port, cause)
+  } finally {
+    probe.close()
+  }
+}
+
+export function listen(options: ServerOptions): Server {
+  const { uws, log } = options
+  const app: TemplatedApp =
+    options.tls === undefined
+      ? uws.App()
+      : uws.SSLApp({ cert_file_name: options.tls.certFile, key_file_name: options.tls.keyFile })
+  const flights = new Flights()
+  let draining = false
+  let socket: us_listen_socket | false = false
+
+  let hitDue = true
+  const hitTimer = setInterval(() => {
+    hitDue = true
+  }, HIT_LOG_EVERY_MS)
+  hitTimer.unref()
+
+  const guarded = (handler: Handler) => (res: HttpResponse, req: HttpRequest) => {
+    let closing = draining
+    if (req.getHeader('content-length') !== '' || req.getHeader('transfer-encoding') !== '') {
+      if (hidesARequest(req)) {
+        res.close()
+        return
+      }
+      closing = true
+    }
+    if (hitDue) {
+      hitDue = false
+      log.info({ method: req.getMethod(), path: req.getUrl() }, 'hit')
+    }
+    try {
+      handler(res, req, closing)
+    } catch (error) {
+      log.error({ err: error }, 'a handler threw; its connection is closed')
+      abandon(res)
+    }
+  }
+
+  // The library's own callback is synchronous, so no request can come between the listening and the routes.
+  // Four arguments: a form of `listen` that the library has and its types lack.
+  const bind = app.listen as unknown as (host: string, port: number, how: number, done: (token: typeof socket) => void) => void
+  bind.call(app, options.host, options.port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (token) => {
+    socket = token
+  })
+  if (socket === false) {
+    clearInterval(hitTimer)
+    throw portUnusable(options.host, options.port)
+  }
+  const port = uws.us_socket_local_port(socket as never)
+  const scheme = options.tls === undefined ? 'http' : 'https'
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host
+  const address: Address = { host: options.host, port, url: `${scheme}://${host}:${port}` }
+
+  for (const { path, get, head } of options.routes(address, flights)) {
+    app.get(path, guarded(get))
+    if (head !== undefined) app.head(path, guarded(head))
+    const allow = head === undefined ? 'GET' : 'GET, HEAD'
+    app.any(
+      path,
+      guarded((res, _req, closing) =>
+        sendProblem(res, { status: 405, detail: `This address answers ${allow}.`, headers: { Allow: allow }, closing }),
+      ),
+    )
+  }
+  app.any(
+    '/*',
+    guarded((res, req, closing) =>
+      sendProblem(res, { status: 404, detail: NOT_FOUND, closing, head: req.getMethod() === 'head' }),
+    ),
+  )
+
+  let closed: Promise<void> | undefined
+  const close = async () => {
+    draining = true
+    clearInterval(hitTimer)
+    if (socket !== false) uws.us_listen_socket_close(socket)
+    await flights.allLanded(DRAIN_MS_MAX)
+    app.close()
+  }
+  return {
+    address,
+    close() {
+      closed ??= close()
+      return closed
+    },
+  }
+}
+
+/** Whether a request announces its body in a way that another reader may understand otherwise (RFC 9112 section 6.3). */
+function hidesARequest(req: HttpRequest): boolean {
+  let lengths = 0
+  let chunked = false
+  req.forEach((name, value) => {
+    if (name === 'transfer-encoding') chunked = true
+    else if (name === 'content-length') lengths += /^\d{1,15}$/.test(value) ? 1 : 2
+  })
+  return chunked || lengths > 1
+}
+
+function abandon(res: HttpResponse): void {
+  try {
+    res.close()
+  } catch {
+    // it was answered before it threw
+  }
+}
+
+function portUnusable(host: string, port: number, cause?: unknown): VersioncheckError {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new VersioncheckError('port_in_use', `HOST "${host}" is not an address of this machine.`, {
+      hint: 'Set HOST to 127.0.0.1, or to 0.0.0.0 for all addresses.',
+      cause,
+    })
+  }
+  if (code === 'EACCES') {
+    return new VersioncheckError('port_in_use', `PORT ${port}: this user may not listen on it.`, {
+      hint: 'Choose a port above 1023: PORT=8080.',
+      cause,
+    })
+  }
+  return new VersioncheckError('port_in_use', `PORT ${port} on ${host} is in use by another program.`, {
+    hint: `Stop that program, or choose another port: PORT=${port === 65_535 ? 8081 : port + 1} npm start`,
+    cause,
+  })
+}
