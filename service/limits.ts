@@ -93,7 +93,10 @@ export const APP_VERSION_LENGTH_MAX = 64
 export const SLUG_LENGTH_MAX = 190
 export const FILENAME_LENGTH_MAX = 255
 export const URL_LENGTH_MAX = 2_048
-export const ID_MAX = 2 ** 31 - 1
+/** Ids that an import may give; the rest is for those that rows get by themselves. */
+export const GIVEN_ID_MAX = 2 ** 31 - 1
+/** What an INT UNSIGNED holds. */
+export const ROW_ID_MAX = 2 ** 32 - 1
 export const VERSIONS_PER_ADDON_MAX = 10_000
 
 assert(CONNECT_MS_MAX <= ACQUIRE_MS_MAX, 'a connection that is being made must be able to serve the caller it is made for')

@@ -2,7 +2,8 @@
 
 export type { Row, Value } from './connection.ts'
 export { describeEndpoint, type Endpoint, endpointAs, parseEndpoint } from './endpoint.ts'
+export { type Followers, openFollowers } from './followers.ts'
 export { assertCurrent, migrate } from './migrate.ts'
-export { openPrimary, type Primary, rollback, type Statements, waitForReplicas } from './primary.ts'
+export { openPrimary, type Primary, rollback, type Statements } from './primary.ts'
 export { openReplicas, type Replicas } from './replicas.ts'
 export { readStatement, withValues } from './statements.ts'

@@ -23,6 +23,8 @@ export interface Primary extends Statements {
    * After a deadlock or a lock that took too long it begins anew, so `work` must not have effects of its own.
    */
   transaction<T>(work: (statements: Statements) => Promise<T | typeof rollback>): Promise<T | undefined>
+  /** Runs `work` on one unchanging view of the database. */
+  snapshot<T>(work: (statements: Statements) => Promise<T>): Promise<T>
   /** Where the last transaction of this connection stands in the binlog; undefined where nothing was written. */
   position(): Promise<string | undefined>
   close(): Promise<void>
@@ -64,6 +66,15 @@ export async function openPrimary(endpoint: Endpoint): Promise<Primary> {
         }
       }
     },
+    async snapshot(work) {
+      await statements.write('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+      await statements.write('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY')
+      try {
+        return await work(statements)
+      } finally {
+        await statements.write('ROLLBACK')
+      }
+    },
     async position() {
       const [row] = await statements.rows('SELECT @@last_gtid AS position')
       return (row?.position as string) || undefined
@@ -91,31 +102,4 @@ const conflicts: readonly (number | undefined)[] = [1213, 1205, 1020, 1062]
 
 function isConflict(error: unknown): boolean {
   return conflicts.includes((error as Partial<QueryError>).errno)
-}
-
-/**
- * Waits until each of the servers has applied the position, `seconds` at the most.
- * Returns those that have not, or could not be asked.
- */
-export async function waitForReplicas(
-  replicas: readonly Endpoint[],
-  position: string,
-  seconds: number,
-): Promise<Endpoint[]> {
-  const late = await Promise.all(
-    replicas.map(async (endpoint) => {
-      try {
-        const connection = await connect(endpoint, { connectMs: seconds * 1_000 })
-        try {
-          const [row] = await statementsOn(connection).rows('SELECT MASTER_GTID_WAIT(?, ?) AS timedOut', [position, seconds])
-          return row?.timedOut === 0 ? undefined : endpoint
-        } finally {
-          connection.destroy()
-        }
-      } catch {
-        return endpoint
-      }
-    }),
-  )
-  return late.filter((endpoint) => endpoint !== undefined)
 }

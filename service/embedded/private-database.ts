@@ -15,7 +15,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Endpoint, openPrimary, type Primary, waitForReplicas } from '../database/index.ts'
+import { type Endpoint, openFollowers, openPrimary, type Primary } from '../database/index.ts'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { MARIADB_START_MS_MAX, SOCKET_PATH_BYTES_MAX } from '../limits.ts'
 import { type Lock, tryLock } from './lock.ts'
@@ -252,6 +252,7 @@ async function follow(options: {
 }): Promise<void> {
   const { dataDir, primary, replica, port, password } = options
   const [onPrimary, onReplica] = await Promise.all([openPrimary(primary), openPrimary(replica)])
+  const followers = openFollowers([replica])
   try {
     const [row] = await onPrimary.rows('SELECT @@gtid_binlog_pos AS position')
     const position = String(row?.position ?? '')
@@ -264,10 +265,11 @@ async function follow(options: {
       [port, REPLICATION, password],
     )
     await onReplica.write('START SLAVE')
-    if (position !== '') await waitForReplicas([replica], position, REPLICA_CATCHES_UP_S)
+    if (position !== '') await followers.wait(position, REPLICA_CATCHES_UP_S)
     await assertFollowing(onReplica)
     rmSync(freshMark(dataDir), { force: true })
   } finally {
+    followers.close()
     await Promise.all([onPrimary.close(), onReplica.close()])
   }
 }

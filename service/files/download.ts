@@ -5,7 +5,7 @@
 
 import type { FileHandle } from 'node:fs/promises'
 import { readStatement, type Replicas } from '../database/index.ts'
-import { COLD_MS_MAX, DOWNLOAD_CHUNK_BYTES, DOWNLOADS_MAX, ID_MAX, RETRY_AFTER_S } from '../limits.ts'
+import { COLD_MS_MAX, DOWNLOAD_CHUNK_BYTES, DOWNLOADS_MAX, ROW_ID_MAX, RETRY_AFTER_S } from '../limits.ts'
 import {
   endWithoutBody,
   type Flight,
@@ -66,7 +66,7 @@ export function createDownload({ replicas, store, flights }: DownloadOptions): D
     }
 
   async function serve(flight: Flight, id: string, wanted: Wanted): Promise<void> {
-    const digest = /^[1-9]\d{0,9}$/.test(id) && Number(id) <= ID_MAX ? await digestOf(Number(id)) : undefined
+    const digest = /^[1-9]\d{0,9}$/.test(id) && Number(id) <= ROW_ID_MAX ? await digestOf(Number(id)) : undefined
     const file = digest === undefined ? undefined : await store.open(digest)
     if (digest === undefined || file === undefined) {
       flight.answer((res) => sendProblem(res, { status: 404, detail: 'There is no such public file.', ...wanted }))

@@ -1,0 +1,146 @@
+/** Checks the catalogue against itself: the read model, the packed ranges, the packages in the store; and mends what can be. */
+
+import { packAppVersion } from '../addon/index.ts'
+import type { Primary, Row } from '../database/index.ts'
+import type { Store } from '../files/index.ts'
+import type { Editor } from './edit.ts'
+
+export interface Problem {
+  readonly kind: 'read model' | 'range' | 'package' | 'hash'
+  readonly guid: string
+  /** Absent where it is about the whole add-on. */
+  readonly version?: string
+  readonly detail: string
+  readonly fixed: boolean
+}
+
+export interface CheckOptions {
+  readonly primary: Primary
+  readonly editor: Editor
+  readonly store: Store
+  /** Mend what can be mended. */
+  readonly fix: boolean
+  /** Told of each part as it begins. */
+  readonly progress: (part: string) => void
+}
+
+export interface CheckReport {
+  readonly addons: number
+  readonly candidates: number
+  readonly ranges: number
+  readonly packages: number
+  readonly problems: readonly Problem[]
+}
+
+/** Rows looked at in one statement. */
+const PAGE = 10_000
+
+export async function checkCatalogue({ primary, editor, store, fix, progress }: CheckOptions): Promise<CheckReport> {
+  const problems: Problem[] = []
+  progress('ranges')
+  const ranges = await checkRanges(primary, editor, fix, problems)
+  progress('read model')
+  const candidates = await checkReadModel(primary, editor, fix, problems)
+  progress('packages')
+  const packages = await checkPackages(primary, store, problems)
+  const [row] = await primary.rows('SELECT COUNT(*) AS addons FROM addons')
+  return { addons: Number(row?.addons), candidates, ranges, packages, problems }
+}
+
+/** Packed bounds must be what their texts pack to, and a minimum must not be above its maximum. */
+async function checkRanges(primary: Primary, editor: Editor, fix: boolean, problems: Problem[]): Promise<number> {
+  let count = 0
+  for (let after = 0; ; ) {
+    const rows = await primary.rows(
+      `SELECT c.version_id, c.application_id, c.min, c.max, c.min_packed, c.max_packed, v.version, a.id AS addon_id, a.guid
+       FROM compatibility AS c JOIN versions AS v ON v.id = c.version_id JOIN addons AS a ON a.id = v.addon_id
+       WHERE c.version_id > ? AND c.version_id <= ? ORDER BY c.version_id`,
+      [after, after + PAGE],
+    )
+    const wrong = rows
+      .map((row) => ({ row, min: packAppVersion(row.min as string), max: packAppVersion(row.max as string) }))
+      .filter(({ row, min, max }) => BigInt(row.min_packed as string) !== min || BigInt(row.max_packed as string) !== max)
+    if (fix && wrong.length > 0) await editor.repackRanges(wrong.map(({ row, min, max }) => ({ ...rangeKey(row), min, max })))
+    for (const { row } of wrong) {
+      problems.push({ kind: 'range', ...nameOf(row), detail: `${row.min} to ${row.max} is packed as something else`, fixed: fix })
+    }
+    for (const row of rows) {
+      if (packAppVersion(row.min as string) <= packAppVersion(row.max as string)) continue
+      problems.push({ kind: 'range', ...nameOf(row), detail: `its minimum ${row.min} is above its maximum ${row.max}`, fixed: false })
+    }
+    count += rows.length
+    after += PAGE
+    const [last] = await primary.rows('SELECT MAX(version_id) AS last FROM compatibility')
+    if (after >= Number(last?.last ?? 0)) return count
+  }
+}
+
+/** `candidates` must hold exactly what `offerable` does. */
+async function checkReadModel(primary: Primary, editor: Editor, fix: boolean, problems: Problem[]): Promise<number> {
+  const columns = ['version', 'min', 'max', 'min_packed', 'max_packed', 'strict', 'has_release_notes', 'file_id', 'filename', 'hash', 'url']
+  const key = 'o.addon_id = c.addon_id AND o.application_id = c.application_id AND o.version_id = c.version_id'
+  const [last] = await primary.rows('SELECT MAX(id) AS last FROM addons')
+  for (let after = 0; after < Number(last?.last ?? 0); after += PAGE) {
+    const between = [after, after + PAGE]
+    const missing = await primary.rows(
+      `SELECT a.id AS addon_id, a.guid, o.version, c.version_id IS NULL AS missing
+       FROM offerable AS o JOIN addons AS a ON a.id = o.addon_id LEFT JOIN candidates AS c ON ${key}
+       WHERE o.addon_id > ? AND o.addon_id <= ?
+         AND (c.version_id IS NULL OR NOT (${columns.map((column) => `o.${column} <=> c.${column}`).join(' AND ')}))`,
+      between,
+    )
+    const surplus = await primary.rows(
+      `SELECT a.id AS addon_id, a.guid, c.version
+       FROM candidates AS c JOIN addons AS a ON a.id = c.addon_id LEFT JOIN offerable AS o ON ${key}
+       WHERE c.addon_id > ? AND c.addon_id <= ? AND o.version_id IS NULL`,
+      between,
+    )
+    const addonIds = [...new Set([...missing, ...surplus].map(({ addon_id }) => addon_id as number))]
+    if (fix && addonIds.length > 0) await editor.rebuildCandidates(addonIds)
+    for (const row of missing) {
+      const detail = row.missing === 1 ? 'may be offered, but is not in the read model' : 'differs from its row in the read model'
+      problems.push({ kind: 'read model', ...nameOf(row), detail, fixed: fix })
+    }
+    for (const row of surplus) {
+      problems.push({ kind: 'read model', ...nameOf(row), detail: 'may not be offered, but is in the read model', fixed: fix })
+    }
+  }
+  const [row] = await primary.rows('SELECT COUNT(*) AS candidates FROM candidates')
+  return Number(row?.candidates)
+}
+
+/** Every package that a row names must be in the store with the bytes it is named by, which are those that clients are told of. */
+async function checkPackages(primary: Primary, store: Store, problems: Problem[]): Promise<number> {
+  let count = 0
+  for (let after = 0; ; ) {
+    const rows = await primary.rows(
+      `SELECT f.id, f.package, f.hash, f.size, v.version, a.guid
+       FROM files AS f JOIN versions AS v ON v.id = f.version_id JOIN addons AS a ON a.id = v.addon_id
+       WHERE f.id > ? AND f.package IS NOT NULL ORDER BY f.id LIMIT ?`,
+      [after, PAGE],
+    )
+    if (rows.length === 0) return count
+    for (const row of rows) {
+      const digest = row.package as string
+      const hash = row.hash as string | null
+      const intact = await store.isIntact(digest)
+      const found = (kind: Problem['kind'], detail: string) => problems.push({ kind, ...nameOf(row), detail, fixed: false })
+      if (intact === undefined) found('package', `its package ${digest} is not in the store: its link answers 404`)
+      else if (!intact) found('package', `its package ${digest} is damaged`)
+      else if (row.size !== null && (await store.sizeOf(digest)) !== row.size) found('package', `its size is not ${row.size}`)
+      if (hash?.toLowerCase().startsWith('sha256:') && hash.toLowerCase() !== `sha256:${digest}`) {
+        found('hash', `${hash} is announced, but the package has sha256:${digest}`)
+      }
+    }
+    count += rows.length
+    after = rows.at(-1)?.id as number
+  }
+}
+
+function nameOf({ guid, version }: Row): { guid: string; version: string } {
+  return { guid: guid as string, version: version as string }
+}
+
+function rangeKey({ version_id, application_id, addon_id }: Row) {
+  return { versionId: version_id as number, applicationId: application_id as number, addonId: addon_id as number }
+}

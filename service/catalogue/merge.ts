@@ -1,0 +1,180 @@
+/** Merges a line of an import into the state of its add-on (docs/import-format.md). Pure. */
+
+import type { AddonLine, TranslationsLine, VersionLine } from './format.ts'
+import type { AddonState, AppRange, Author, StoredAddon, Translations, VersionState } from './state.ts'
+
+/** What is known of a package that came with a version. */
+export interface PackageFacts {
+  /** SHA-256 in hex: its name in the store. */
+  readonly digest: string
+  readonly size: number
+  readonly ranges: Readonly<Record<string, AppRange>>
+  readonly strict: boolean
+  readonly targetLocale: string | null
+}
+
+export interface MergeOptions {
+  /** For a new add-on that gives none. */
+  readonly slug: string
+  /** The line's authors with their usernames; undefined: they stay as they are. */
+  readonly authors: readonly Author[] | undefined
+  /** Of the line's versions, by their place. */
+  readonly packages: ReadonlyMap<number, PackageFacts>
+  /** `YYYY-MM-DD hh:mm:ss`, UTC. */
+  readonly now: string
+}
+
+/** Where a version has no range for an application, and its package says nothing (AMO's defaults). */
+export const DEFAULT_MIN = '42.0'
+export const DEFAULT_MAX = '*'
+
+const DEFAULT_LOCALE = 'en-US'
+
+/** The state after the line. `stored` and `line` have the same guid. */
+export function mergeLine(stored: StoredAddon | undefined, line: AddonLine, options: MergeOptions): AddonState {
+  const locale = line.default_locale ?? stored?.default_locale ?? DEFAULT_LOCALE
+  const text = (given: TranslationsLine | null | undefined, old: Translations | null | undefined) =>
+    mergeTranslations(old ?? null, given, locale)
+  const slug = line.slug ?? stored?.slug ?? options.slug
+  const packages = [...options.packages.values()]
+  return {
+    id: stored?.id ?? line.id,
+    guid: line.guid,
+    slug,
+    type: line.type ?? stored?.type ?? 'extension',
+    status: line.status ?? stored?.status ?? 'approved',
+    disabled_by_user: cleared(line.disabled_by_user, false) ?? stored?.disabled_by_user ?? false,
+    is_featured: cleared(line.is_featured, false) ?? stored?.is_featured ?? false,
+    average_daily_users: cleared(line.average_daily_users, 0) ?? stored?.average_daily_users ?? 0,
+    weekly_downloads: cleared(line.weekly_downloads, 0) ?? stored?.weekly_downloads ?? 0,
+    rating_average: kept(line.ratings === null ? null : line.ratings?.average, stored?.rating_average),
+    rating_count: cleared(line.ratings === null ? null : line.ratings?.count, 0) ?? stored?.rating_count ?? 0,
+    created: line.created ?? stored?.created ?? options.now,
+    name: text(line.name, stored?.name),
+    summary: text(line.summary, stored?.summary),
+    description: text(line.description, stored?.description),
+    homepage: text(line.homepage, stored?.homepage),
+    default_locale: locale,
+    target_locale: kept(
+      line.target_locale,
+      stored?.target_locale ?? packages.find(({ targetLocale }) => targetLocale !== null)?.targetLocale,
+    ),
+    payment: cleared(line.payment, 'free') ?? stored?.payment ?? 'free',
+    icon: kept(line.icon, stored?.icon),
+    authors: options.authors ?? stored?.authors ?? [],
+    categories: names(line.categories) ?? stored?.categories ?? [],
+    tags: names(line.tags) ?? stored?.tags ?? [],
+    versions: mergeVersions(stored?.versions ?? [], line.versions ?? [], { ...options, slug, locale }),
+  }
+}
+
+/** The stored version that a version of a line means: by id, else by channel and number. */
+export function findVersion(stored: readonly VersionState[], line: VersionLine): VersionState | undefined {
+  if (line.id !== undefined) {
+    const byId = stored.find(({ id }) => id === line.id)
+    if (byId !== undefined) return byId
+  }
+  return stored.find(({ channel, version }) => channel === (line.channel ?? 'listed') && version === line.version)
+}
+
+/** Whether an exact file name can't be had: what an address may hold of a slug and a number. */
+export function defaultFilename(slug: string, version: string): string {
+  return `${slug}-${version}.xpi`.replaceAll(/[^\w.+-]/g, '_').slice(-255)
+}
+
+function mergeVersions(
+  stored: readonly VersionState[],
+  lines: readonly VersionLine[],
+  options: MergeOptions & { locale: string },
+): VersionState[] {
+  const merged = new Map(stored.map((version) => [version.id, version]))
+  const created: VersionState[] = []
+  for (const [place, line] of lines.entries()) {
+    const old = findVersion(stored, line)
+    const version = mergeVersion(old, line, options.packages.get(place), options)
+    if (old === undefined) created.push(version)
+    else merged.set(old.id, version)
+  }
+  return [...merged.values(), ...created].sort(byAge)
+}
+
+/** By rising id; those without one stay in their order, behind the others. */
+function byAge(one: VersionState, other: VersionState): number {
+  return (one.id ?? Number.MAX_SAFE_INTEGER) - (other.id ?? Number.MAX_SAFE_INTEGER)
+}
+
+function mergeVersion(
+  old: VersionState | undefined,
+  line: VersionLine,
+  facts: PackageFacts | undefined,
+  { slug, locale, now }: { slug: string; locale: string; now: string },
+): VersionState {
+  const file = line.file ?? {}
+  return {
+    id: old?.id ?? line.id,
+    version: line.version,
+    channel: line.channel ?? old?.channel ?? 'listed',
+    deleted: cleared(line.deleted, false) ?? old?.deleted ?? false,
+    created: line.created ?? old?.created ?? now,
+    release_notes: mergeTranslations(old?.release_notes ?? null, line.release_notes, locale),
+    file: {
+      id: old?.file.id ?? file.id,
+      status: file.status ?? old?.file.status ?? 'approved',
+      hash: kept(file.hash, facts === undefined ? old?.file.hash : `sha256:${facts.digest}`),
+      size: kept(file.size, facts === undefined ? old?.file.size : facts.size),
+      filename: file.filename ?? old?.file.filename ?? defaultFilename(slug, line.version),
+      strict_compatibility:
+        cleared(file.strict_compatibility, false) ?? facts?.strict ?? old?.file.strict_compatibility ?? false,
+      url: kept(file.url, old?.file.url),
+      package: facts?.digest ?? old?.file.package ?? null,
+    },
+    compatibility: mergeRanges(old?.compatibility ?? {}, line.compatibility ?? (line.compatibility === null ? null : facts?.ranges)),
+  }
+}
+
+function mergeRanges(
+  old: Readonly<Record<string, AppRange>>,
+  given: Readonly<Record<string, Partial<AppRange> | { min?: string | undefined; max?: string | undefined } | null>> | null | undefined,
+): Record<string, AppRange> {
+  if (given === null) return {}
+  const merged: Record<string, AppRange> = { ...old }
+  for (const [application, range] of Object.entries(given ?? {})) {
+    if (range === null) delete merged[application]
+    else {
+      const before = merged[application]
+      merged[application] = { min: range.min ?? before?.min ?? DEFAULT_MIN, max: range.max ?? before?.max ?? DEFAULT_MAX }
+    }
+  }
+  return merged
+}
+
+function mergeTranslations(
+  old: Translations | null,
+  given: TranslationsLine | null | undefined,
+  locale: string,
+): Translations | null {
+  if (given === undefined) return old
+  if (given === null) return null
+  const merged: Record<string, string> = { ...old }
+  for (const [name, text] of Object.entries(typeof given === 'string' ? { [locale]: given } : given)) {
+    if (text === null) delete merged[name]
+    else merged[name] = text
+  }
+  const entries = Object.entries(merged).sort(([one], [other]) => (one < other ? -1 : 1))
+  return entries.length === 0 ? null : Object.fromEntries(entries)
+}
+
+/** A field that can be empty: what is given, null included, else what was. */
+function kept<T>(given: T | null | undefined, old: T | null | undefined): T | null {
+  return given === undefined ? (old ?? null) : given
+}
+
+/** A field that can't be empty: null gives it its default. */
+function cleared<T>(given: T | null | undefined, empty: T): T | undefined {
+  return given === null ? empty : given
+}
+
+function names(given: readonly string[] | null | undefined): string[] | undefined {
+  if (given === undefined) return undefined
+  return [...new Set(given ?? [])].sort()
+}

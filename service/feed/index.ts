@@ -1,0 +1,3 @@
+/** The change feed: what was edited, in order. */
+
+export { appendChanges, type Change } from './append.ts'
