@@ -37,12 +37,15 @@ export class VersioncheckError extends Error {
   readonly code: ErrorCode
   /** What the reader can do about it, a sentence; shown on its own line. */
   readonly hint: string | undefined
+  /** What a script may want to know beside the message. */
+  readonly details: unknown
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: { hint?: string; details?: unknown; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'VersioncheckError'
     this.code = code
     this.hint = options.hint
+    this.details = options.details
   }
 }
 

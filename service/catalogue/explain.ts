@@ -4,7 +4,7 @@ import { type Application, judge, type Mode, packAppVersion, splitPacked, type V
 import type { Statements } from '../database/index.ts'
 import { VersioncheckError } from '../errors.ts'
 import { type Candidate, choose, type EntryMemory, makeEntry, modeCodes, sectionKey } from '../update/index.ts'
-import { loadAddons, type StoredAddon, type VersionState } from './state.ts'
+import { isOffered, loadAddons, type StoredAddon, type VersionState } from './state.ts'
 
 export interface Question {
   readonly guid: string
@@ -93,7 +93,7 @@ function verdictOn(version: VersionState, application: string, client: bigint, m
 /** The entry that workers would make of the catalogue's own tables, for one application that reads JSON. */
 function entryOf(addon: StoredAddon, application: Application, siteUrl: string): EntryMemory {
   const candidates = addon.versions
-    .filter(({ deleted, channel, file }) => !deleted && channel === 'listed' && file.status === 'approved')
+    .filter(isOffered)
     .flatMap(({ id, version, file, compatibility, release_notes }): Candidate[] => {
       const range = compatibility[application.name]
       if (range === undefined) return []

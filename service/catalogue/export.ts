@@ -39,9 +39,9 @@ export async function* allAddons(statements: Statements): AsyncGenerator<StoredA
 
 /** An add-on as a line; what is empty is left out. */
 export function lineOf(addon: StoredAddon, pathOf?: (digest: string) => string): Record<string, unknown> {
-  const { rating_average, rating_count, versions, created, homepage, authors, ...fields } = addon
+  const { id, rating_average, rating_count, versions, created, homepage, authors, ...fields } = addon
   return withoutEmpty({
-    id: addon.id,
+    id,
     ...fields,
     created: isoTime(created),
     homepage: homepageOf(homepage, addon.default_locale),
@@ -51,10 +51,11 @@ export function lineOf(addon: StoredAddon, pathOf?: (digest: string) => string):
   })
 }
 
-function versionLine({ file, compatibility, created, ...fields }: VersionState, pathOf?: (digest: string) => string) {
+function versionLine({ id, file, compatibility, created, ...fields }: VersionState, pathOf?: (digest: string) => string) {
   const { package: digest, ...fileFields } = file
   const path = digest === null ? undefined : pathOf?.(digest)
   return withoutEmpty({
+    id,
     ...fields,
     created: isoTime(created),
     compatibility,

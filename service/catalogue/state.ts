@@ -91,6 +91,11 @@ export interface AddonState extends AddonFields, DetailFields {
 /** An add-on that is stored. */
 export type StoredAddon = AddonState & { readonly id: number }
 
+/** Whether a version may be offered to somebody: what the view `offerable` asks of it, ranges aside. */
+export function isOffered({ deleted, channel, file }: VersionState): boolean {
+  return !deleted && channel === 'listed' && file.status === 'approved'
+}
+
 /** The columns of each table that hold the fields above, in the order they are written. */
 export const addonFields = [
   'guid',

@@ -25,6 +25,8 @@ export interface Package extends PackageFacts {
   readonly guid: string
   readonly version: string
   readonly type: AddonType
+  /** Null where it is one of the package's own translations. */
+  readonly name: string | null
   /** Whether it bears Mozilla's signature; a release Firefox installs no other. Its presence is seen, it isn't verified. */
   readonly signed: boolean
 }
@@ -164,7 +166,8 @@ function readManifest(bytes: Buffer): Omit<Package, 'signed' | 'size' | 'digest'
     ranges.android = { min: bound(android, 'strict_min_version') ?? min ?? DEFAULT_MIN, max: androidMax ?? DEFAULT_MAX }
     strict ||= androidMax !== undefined
   }
-  return { guid, version, ranges, strict, ...typeOf(manifest) }
+  const name = typeof manifest.name === 'string' && !manifest.name.startsWith('__MSG_') ? manifest.name : null
+  return { guid, version, name, ranges, strict, ...typeOf(manifest) }
 }
 
 function parseManifest(bytes: Buffer): Json {

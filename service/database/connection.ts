@@ -25,6 +25,7 @@ export function connect(endpoint: Endpoint, { connectMs }: { connectMs: number }
     timezone: 'Z',
     dateStrings: true,
     supportBigNumbers: true,
+    jsonStrings: true,
     multipleStatements: false,
     infileStreamFactory: () => {
       throw new Error('no server may ask for a file')

@@ -87,7 +87,7 @@ interface Item {
   readonly part: number
 }
 
-/** Throws `import_refused` where there are bad lines and `skipBad` isn't set, with the report as its cause. */
+/** Throws `import_refused` where there are bad lines and `skipBad` isn't set, with the report as its details. */
 export async function importFile(options: ImportOptions): Promise<ImportReport> {
   const spool = await mkdtemp(join(tmpdir(), 'versioncheck-import-'))
   const fetcher = options.fetch ? createFetcher(options) : undefined
@@ -126,7 +126,7 @@ class Import {
     if (this.bad.size > 0 && !skipBad) {
       throw new VersioncheckError('import_refused', `${this.bad.size} bad ${this.bad.size === 1 ? 'line' : 'lines'}; nothing was applied.`, {
         hint: 'Mend them, or leave them out with --skip-bad.',
-        cause: this.report(true),
+        details: this.report(true),
       })
     }
     return this.report(await this.apply(items()))
@@ -135,7 +135,7 @@ class Import {
   private report(replicated: boolean): ImportReport {
     return {
       ...this.counts,
-      badLines: this.badLines,
+      badLines: this.badLines.toSorted((one, other) => one.line - other.line),
       bad: this.bad.size,
       leftOut: Object.fromEntries([...this.leftOut].sort(([one], [other]) => (one < other ? -1 : 1))),
       replicated,
