@@ -1,35 +1,90 @@
 /** The server: reads the configuration, brings up the databases where they are its own, and serves until it is told to stop. */
 
-import { readConfig } from './config.ts'
-import { openDatabases } from './databases.ts'
-import { migrate } from './database/index.ts'
+import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createEditor, importFile } from './catalogue/index.ts'
+import { type Config, readConfig } from './config.ts'
+import { type Endpoint, migrate, openFollowers, openPrimary } from './database/index.ts'
+import { type Databases, openDatabases } from './databases.ts'
 import { VersioncheckError } from './errors.ts'
+import { openStore } from './files/index.ts'
 import { assertPortFree, loadLibrary } from './http/index.ts'
-import { openLog } from './observe/index.ts'
+import { BATCH_ADDONS, DATABASE_START_MS_MAX } from './limits.ts'
+import { type Log, openLog } from './observe/index.ts'
 import { startWorker } from './worker.ts'
 
+/** What is open, in the order it was opened. */
 const closers: (() => Promise<void> | void)[] = []
+let stopping = false
 
 async function main(): Promise<void> {
   const config = readConfig(process.env)
   const { log, flush } = openLog({ level: config.logLevel, readable: process.stderr.isTTY })
   closers.push(flush)
-  const library = loadLibrary()
-  log.info({ library: library.name, digest: library.digest, pinned: library.pinned }, 'the HTTP library')
+  const { uws, ...library } = loadLibrary()
+  log.info(library, 'the HTTP library')
+  if (!library.pinned) log.warn(library, 'this build of the HTTP library is not one that was reviewed')
   await assertPortFree(config.host, config.port)
 
   const databases = await openDatabases(config, 'start', (line) => log.info(line))
   closers.push(databases.close)
-  const applied = await migrate(databases.owner)
-  if (applied.length > 0) log.info({ migrations: applied }, 'the schema was brought up to date')
+  await prepareSchema(databases.owner, log)
+  if (databases.private && config.sample) await loadSample(config, databases, log)
 
-  const worker = await startWorker({ config, readers: databases.readers, uws: library.uws, log })
+  const worker = await startWorker({ config, readers: databases.readers, uws, log })
   closers.push(worker.close)
-  console.log(`try    curl '${worker.address.url}/update/?id=...'`)
-  console.log(`ready  ${worker.address.url}`)
+  const { url } = worker.address
+  console.log(`curl -g '${url}/update/?id=${EXAMPLE_ADDON}&appID=${EXAMPLE_APP}&appVersion=140.0&compatMode=normal'`)
+  console.log(`ready ${url}`)
 }
 
-let stopping = false
+/** The talk's most popular add-on, as the sample has it; Firefox. */
+const EXAMPLE_ADDON = 'adblock-plus@sample.test'
+const EXAMPLE_APP = '{ec8030f7-c20a-464f-9b0e-13a3a9e97384}'
+
+/** A database of the operator's may come up after us. */
+async function prepareSchema(owner: Endpoint, log: Log): Promise<void> {
+  const giveUpAt = Date.now() + DATABASE_START_MS_MAX
+  for (;;) {
+    try {
+      const migrations = await migrate(owner)
+      if (migrations.length > 0) log.info({ migrations }, 'the schema was brought up to date')
+      return
+    } catch (error) {
+      const unreachable = error instanceof VersioncheckError && error.code === 'database_unreachable'
+      if (!unreachable || Date.now() > giveUpAt) throw error
+      log.warn(error.message)
+      await sleep(1_000)
+    }
+  }
+}
+
+/** Only into a catalogue without a single add-on. */
+async function loadSample(config: Config, { catalog, readers }: Databases, log: Log): Promise<void> {
+  const path = new URL('../sample/catalogue.jsonl', import.meta.url).pathname
+  const primary = await openPrimary(catalog)
+  const followers = openFollowers(readers)
+  try {
+    const [row] = await primary.rows('SELECT EXISTS (SELECT 1 FROM addons) AS filled')
+    if (row?.filled === 1 || !existsSync(path)) return
+    const { created } = await importFile({
+      path,
+      primary,
+      editor: createEditor({ primary, actor: 'sample' }),
+      store: openStore(config.filesDir),
+      followers,
+      batch: BATCH_ADDONS,
+      skipBad: false,
+      fetch: false,
+      allowPrivate: false,
+      progress: () => {},
+    })
+    log.info({ addons: created }, 'the sample catalogue was loaded')
+  } finally {
+    followers.close()
+    await primary.close()
+  }
+}
 
 /** Closes what was opened, the last first, and ends the process. */
 async function stop(code: number): Promise<void> {
@@ -45,8 +100,17 @@ async function stop(code: number): Promise<void> {
   process.exit(code)
 }
 
-process.on('SIGINT', () => void stop(0))
-process.on('SIGTERM', () => void stop(0))
+/** Under `npm start` a crash of npm must not leave a server behind that nobody sees. */
+function stopWithParent(): void {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid !== parent) void stop(0)
+  }, 500)
+  timer.unref()
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))
+if (process.env.npm_lifecycle_event === 'start') stopWithParent()
 
 main().catch(async (error: unknown) => {
   if (stopping) return

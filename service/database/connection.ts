@@ -71,17 +71,24 @@ export function isFatal(error: unknown): boolean {
   return fatal === true || code === 'ECONNRESET' || code === 'EPIPE' || code === 'PROTOCOL_CONNECTION_LOST'
 }
 
-export function unreachable(endpoint: Endpoint, cause: unknown): VersioncheckError {
+/** What keeps us from a database, with what to do about it. */
+function unreachable(endpoint: Endpoint, cause: unknown): VersioncheckError {
   const { code, message } = cause as QueryError
-  const refused = code === 'ER_ACCESS_DENIED_ERROR' || code === 'ER_DBACCESS_DENIED_ERROR'
-  return new VersioncheckError(
-    'database_unreachable',
-    `The database ${describeEndpoint(endpoint)} ${refused ? `refuses the user "${endpoint.user}"` : `can't be reached: ${code ?? message}`}.`,
-    {
-      hint: refused
-        ? 'Check user and password; accounts are described in docs/operations.md.'
-        : 'Check that it runs, and DATABASE_URL and REPLICA_URLS.',
+  const where = describeEndpoint(endpoint)
+  if (code === 'ER_ACCESS_DENIED_ERROR' || code === 'ER_DBACCESS_DENIED_ERROR' || code === 'ER_ACCOUNT_HAS_BEEN_LOCKED') {
+    return new VersioncheckError('database_refused', `The database ${where} refuses the user "${endpoint.user}".`, {
+      hint: 'Check user and password in DATABASE_URL and REPLICA_URLS; docs/operations.md has the accounts.',
       cause,
-    },
-  )
+    })
+  }
+  if (code === 'ER_BAD_DB_ERROR') {
+    return new VersioncheckError('database_unknown', `There is no database ${where}.`, {
+      hint: `Create it: CREATE DATABASE ${endpoint.database} CHARACTER SET utf8mb4`,
+      cause,
+    })
+  }
+  return new VersioncheckError('database_unreachable', `The database ${where} can't be reached: ${code ?? message}.`, {
+    hint: 'Check that it runs, and DATABASE_URL and REPLICA_URLS.',
+    cause,
+  })
 }

@@ -7,16 +7,18 @@ import { resolveBinary } from 'dbmate'
 import type { QueryError } from 'mysql2'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { derivedPassword, type Endpoint, endpointAs, isAccount } from './endpoint.ts'
-import { type Connection, connect } from './connection.ts'
+import { connect } from './connection.ts'
 import { openPrimary, type Primary } from './primary.ts'
 import { migrationsFolder } from './statements.ts'
 
+/** How long one host waits for another that migrates. */
 const LOCK_S = 120
+const CONNECT_MS = 5_000
 const TABLE = 'schema_migrations'
 
 /** Applies what is missing and lets the lesser accounts in. Returns the names of the migrations it applied. */
 export async function migrate(owner: Endpoint): Promise<string[]> {
-  const primary = await openPrimary(owner)
+  const primary = await openOrCreate(owner)
   try {
     if (isAccount(owner)) {
       await assertCurrent(primary)
@@ -28,12 +30,23 @@ export async function migrate(owner: Endpoint): Promise<string[]> {
       throw new VersioncheckError('migration_failed', `Another migration has been running for ${LOCK_S} s.`)
     }
     const pending = await pendingOf(primary)
-    if (pending.length > 0) await runDbmate(owner)
+    if (pending.length > 0) await runDbmate(owner, 'migrate')
     await assertCurrent(primary)
     await admitAccounts(primary, owner)
     return pending
   } finally {
     await primary.close()
+  }
+}
+
+/** A database that isn't there yet is made, where the owner may. */
+async function openOrCreate(owner: Endpoint): Promise<Primary> {
+  try {
+    return await openPrimary(owner)
+  } catch (error) {
+    if (!(error instanceof VersioncheckError) || error.code !== 'database_unknown' || isAccount(owner)) throw error
+    await runDbmate(owner, 'create')
+    return await openPrimary(owner)
   }
 }
 
@@ -58,8 +71,8 @@ async function pendingOf(primary: Primary): Promise<string[]> {
   return wanted.filter((name) => !versions.has(name.split('_')[0]))
 }
 
-async function runDbmate(owner: Endpoint): Promise<void> {
-  const args = ['--migrations-dir', migrationsFolder, '--migrations-table', TABLE, '--no-dump-schema', 'migrate']
+async function runDbmate(owner: Endpoint, command: 'create' | 'migrate'): Promise<void> {
+  const args = ['--env-file', '/dev/null', '--migrations-dir', migrationsFolder, '--migrations-table', TABLE, '--no-dump-schema', command]
   try {
     // By environment: a command line is open to every user of the machine.
     await promisify(execFile)(resolveBinary(), args, { env: { ...process.env, DATABASE_URL: dbmateUrl(owner) } })
@@ -83,13 +96,10 @@ async function admitAccounts(primary: Primary, owner: Endpoint): Promise<void> {
   for (const role of ['reader', 'catalog'] as const) {
     const endpoint = endpointAs(owner, role)
     try {
-      destroyed(await connect(endpoint, { connectMs: 5_000 }))
+      const connection = await connect(endpoint, { connectMs: CONNECT_MS })
+      connection.destroy()
     } catch {
       await primary.write(`ALTER USER ?@'%' IDENTIFIED BY ? ACCOUNT UNLOCK`, [endpoint.user, derivedPassword(owner, role)])
     }
   }
-}
-
-function destroyed(connection: Connection): void {
-  connection.destroy()
 }

@@ -52,9 +52,6 @@ export interface Server {
   close(): Promise<void>
 }
 
-/** The answer to a path nobody has; also the answer to methods that a path doesn't have. */
-const NOT_FOUND = 'There is nothing at this address.'
-
 /** Throws `port_in_use` where another program listens there, without disturbing it. */
 export async function assertPortFree(host: string, port: number): Promise<void> {
   if (port === 0) return
@@ -87,14 +84,16 @@ export function listen(options: ServerOptions): Server {
   }, HIT_LOG_EVERY_MS)
   hitTimer.unref()
 
-  const guarded = (handler: Handler) => (res: HttpResponse, req: HttpRequest) => {
+  /** `bodyExpected`: look at every header, rather than at two that are absent from nearly all requests without a body. */
+  const guarded = (handler: Handler, { bodyExpected = false } = {}) => (res: HttpResponse, req: HttpRequest) => {
     let closing = draining
-    if (req.getHeader('content-length') !== '' || req.getHeader('transfer-encoding') !== '') {
-      if (hidesARequest(req)) {
+    if (bodyExpected || req.getHeader('content-length') !== '' || req.getHeader('transfer-encoding') !== '') {
+      const body = readBodyHeaders(req)
+      if (body === 'ambiguous') {
         res.close()
         return
       }
-      closing = true
+      closing ||= body === 'one'
     }
     if (hitDue) {
       hitDue = false
@@ -129,15 +128,19 @@ export function listen(options: ServerOptions): Server {
     const allow = head === undefined ? 'GET' : 'GET, HEAD'
     app.any(
       path,
-      guarded((res, _req, closing) =>
-        sendProblem(res, { status: 405, detail: `This address answers ${allow}.`, headers: { Allow: allow }, closing }),
+      guarded(
+        (res, _req, closing) =>
+          sendProblem(res, { status: 405, detail: `This address answers ${allow}.`, headers: { Allow: allow }, closing }),
+        { bodyExpected: true },
       ),
     )
   }
   app.any(
     '/*',
-    guarded((res, req, closing) =>
-      sendProblem(res, { status: 404, detail: NOT_FOUND, closing, head: req.getMethod() === 'head' }),
+    guarded(
+      (res, req, closing) =>
+        sendProblem(res, { status: 404, detail: 'There is nothing at this address.', closing, head: req.getMethod() === 'head' }),
+      { bodyExpected: true },
     ),
   )
 
@@ -158,15 +161,19 @@ export function listen(options: ServerOptions): Server {
   }
 }
 
-/** Whether a request announces its body in a way that another reader may understand otherwise (RFC 9112 section 6.3). */
-function hidesARequest(req: HttpRequest): boolean {
+/** What a request announces of its body; `ambiguous` where another reader may understand it otherwise (RFC 9112 section 6.3). */
+function readBodyHeaders(req: HttpRequest): 'none' | 'one' | 'ambiguous' {
   let lengths = 0
-  let chunked = false
+  let ambiguous = false
   req.forEach((name, value) => {
-    if (name === 'transfer-encoding') chunked = true
-    else if (name === 'content-length') lengths += /^\d{1,15}$/.test(value) ? 1 : 2
+    if (name === 'transfer-encoding') ambiguous = true
+    else if (name === 'content-length') {
+      lengths++
+      ambiguous ||= !/^\d{1,15}$/.test(value)
+    }
   })
-  return chunked || lengths > 1
+  if (ambiguous || lengths > 1) return 'ambiguous'
+  return lengths === 1 ? 'one' : 'none'
 }
 
 function abandon(res: HttpResponse): void {

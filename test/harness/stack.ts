@@ -43,10 +43,10 @@ export interface LoadOptions {
 
 type TestLike = Pick<Test, 'teardown'>
 
-/** An empty folder that goes when the test ends. */
+/** An empty folder that goes when the test ends; servers of a killed process may need a moment to leave it. */
 export async function makeFolder(t: TestLike): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'versioncheck-test-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 }))
   return folder
 }
 
