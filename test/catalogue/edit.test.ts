@@ -1,0 +1,82 @@
+/** The one writer: concurrent edits of one add-on leave a read model that agrees with the tables, and numbers without gaps. */
+
+import t from 'tap'
+import { checkCatalogue, createEditor } from '../../service/catalogue/index.ts'
+import { openPrimary } from '../../service/database/index.ts'
+import { check } from '../harness/http.ts'
+import { startStack } from '../harness/stack.ts'
+
+const stack = await startStack(t)
+const GUIDS = ['one@x', 'two@x', 'three@x']
+const VERSIONS = ['1.0', '2.0', '3.0', '4.0']
+
+async function problems() {
+  const { primary, editor, store } = stack
+  return (await checkCatalogue({ primary, editor, store, fix: false, progress: () => {} })).problems
+}
+
+t.test('ten writers disable and enable versions and add-ons at once', async (t) => {
+  const versions = VERSIONS.map((version) => ({ version, compatibility: { firefox: {}, android: {} } }))
+  await stack.load(GUIDS.map((guid) => ({ guid, versions })))
+  const writer = async (_: unknown, seat: number) => {
+    const primary = await openPrimary(stack.databases.catalog)
+    const editor = createEditor({ primary, actor: `writer ${seat}` })
+    for (let round = 0; round < 12; round++) {
+      const version = VERSIONS[(seat + round) % VERSIONS.length]
+      const status = (seat + round) % 3 === 0 ? ('approved' as const) : ('disabled' as const)
+      // Two add-ons at once, named in either order: the locks are taken in one.
+      const guids = seat % 2 === 0 ? GUIDS.slice(0, 2) : GUIDS.slice(0, 2).reverse()
+      await editor.edit({
+        action: 'version.disable',
+        guids: round % 4 === 0 ? GUIDS.slice(2) : guids,
+        async next(stored) {
+          return [...stored.values()].map((addon) => ({
+            ...addon,
+            versions: addon.versions.map((old) => (old.version === version ? { ...old, file: { ...old.file, status } } : old)),
+          }))
+        },
+      })
+    }
+    await primary.close()
+  }
+  await Promise.all(Array.from({ length: 10 }, writer))
+  t.strictSame(await problems(), [], 'the read model agrees')
+
+  const [numbers] = await stack.owner.rows('SELECT COUNT(*) AS count, MIN(number) AS first, MAX(number) AS last FROM changes')
+  t.equal(numbers?.count, (numbers?.last as number) - (numbers?.first as number) + 1, 'numbers without gaps')
+  const [counter] = await stack.owner.rows('SELECT value FROM change_counter')
+  t.equal(counter?.value, numbers?.last, 'the counter stands at the last one')
+  const [audit] = await stack.owner.rows('SELECT COUNT(*) AS count FROM audit')
+  t.equal(audit?.count, numbers?.count, 'an audit row for each change')
+})
+
+t.test('check finds a read model that lies, a wrong range, a missing package; --fix mends what it can', async (t) => {
+  await stack.empty()
+  await stack.load([{ guid: 'one@x', versions: VERSIONS.map((version) => ({ version, compatibility: { firefox: { min: '57.0' } } })) }])
+  t.strictSame(await problems(), [])
+  await stack.owner.write("DELETE FROM candidates WHERE version = '2.0'")
+  await stack.owner.write("UPDATE candidates SET strict = 1 WHERE version = '3.0'")
+  await stack.owner.write("UPDATE files AS f JOIN versions AS v ON v.id = f.version_id SET f.status = 'disabled' WHERE v.version = '4.0'")
+  await stack.owner.write("UPDATE compatibility SET min_packed = 1 WHERE version_id = (SELECT MIN(id) FROM versions)")
+  await stack.owner.write(`UPDATE files AS f JOIN versions AS v ON v.id = f.version_id SET f.package = '${'0'.repeat(64)}' WHERE v.version = '1.0'`)
+  const found = await problems()
+  t.strictSame(found.map(({ kind, version }) => `${kind} ${version}`).sort(), ['package 1.0', 'range 1.0', 'read model 1.0', 'read model 2.0', 'read model 3.0', 'read model 4.0'])
+  const { primary, editor, store } = stack
+  const { problems: mended } = await checkCatalogue({ primary, editor, store, fix: true, progress: () => {} })
+  t.strictSame(mended.filter(({ fixed }) => !fixed).map(({ kind }) => kind), ['package'])
+  t.strictSame((await problems()).map(({ kind }) => kind), ['package'])
+  await stack.settle()
+  t.equal(JSON.parse((await check(stack.url, 'one@x')).text).addons['one@x'].updates[0].version, '3.0')
+})
+
+t.test("the command line's account can't change audit, nor can the workers' write at all", async (t) => {
+  await t.rejects(stack.primary.write("UPDATE audit SET actor = 'nobody'"), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
+  await t.rejects(stack.primary.write('DELETE FROM audit'), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
+  await t.rejects(stack.primary.write('DROP TABLE audit'), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
+  const reader = await openPrimary({ ...stack.databases.readers[0], socketPath: stack.databases.owner.socketPath as string })
+  await t.rejects(reader.write("UPDATE addons SET status = 'disabled'"), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
+  await t.rejects(reader.write("INSERT INTO audit (actor, action, change_number) VALUES ('x', 'y', 1)"), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
+  await reader.close()
+  const [row] = await stack.owner.rows("SELECT actor FROM audit ORDER BY id DESC LIMIT 1")
+  t.equal(row?.actor, 'test', 'it says who')
+})
