@@ -1,1 +1,34 @@
-export {}
+#!/usr/bin/env node
+/** The command line of the load tests. A command is a file in the folder of what it does. */
+
+import { Command, CommanderError } from 'commander'
+import { addGenerateCommand } from './generate/index.ts'
+
+/** 0 is done. */
+const exitCodes = { failed: 1, misuse: 2 } as const
+
+const EXIT_CODES_HELP = `
+Exit codes:
+  0  done
+  1  failed
+  2  not understood`
+
+/** Runs one command line (without node and script) and returns its exit code. */
+async function runLoadtest(args: readonly string[]): Promise<number> {
+  const program = new Command('loadtest')
+    .description('make catalogues and load, and see what versioncheck does')
+    .addHelpText('after', EXIT_CODES_HELP)
+    .showHelpAfterError('(loadtest --help lists the commands)')
+    .exitOverride()
+  addGenerateCommand(program)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.misuse
+    process.stderr.write(`loadtest: ${error instanceof Error ? error.message : String(error)}\n`)
+    return exitCodes.failed
+  }
+}
+
+process.exitCode = await runLoadtest(process.argv.slice(2))

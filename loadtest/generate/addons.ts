@@ -18,14 +18,15 @@ import {
   type Locale,
   locales,
   purposesOf,
+  type Row,
   sentences,
   summaries,
+  type Texts,
   tags,
   targetLocales,
-  type Texts,
 } from './words.ts'
 
-export interface GeneratedAddon {
+export interface GeneratedAddon extends Figures {
   readonly id: number
   readonly guid: string
   readonly slug: string
@@ -43,10 +44,13 @@ export interface GeneratedAddon {
   readonly authors: readonly GeneratedAuthor[]
   readonly categories: readonly string[]
   readonly tags: readonly string[]
+  readonly versions: readonly GeneratedVersion[]
+}
+
+interface Figures {
   readonly average_daily_users: number
   readonly weekly_downloads: number
   readonly ratings: { readonly average?: number; readonly count: number }
-  readonly versions: readonly GeneratedVersion[]
 }
 
 export interface GenerateOptions {
@@ -89,15 +93,42 @@ const statuses = weighted<AddonStatus>([
   ['deleted', 1],
 ])
 
-const slugShapes = weighted<'plain' | 'underscores' | 'japanese'>([
-  ['plain', 97],
-  ['underscores', 2],
-  ['japanese', 1],
+const typesOfLocales: ReadonlySet<AddonType> = new Set(['dictionary', 'langpack', 'langpack-addon'])
+
+const slugShapes = weighted<(label: string, japanese: string) => string>([
+  [(label) => label, 97],
+  [(label) => label.replaceAll('-', '_'), 2],
+  [(_, japanese) => japanese, 1],
 ])
 
-const authorCounts = weighted([[1, 80], [2, 14], [3, 6]] as const)
-const categoryCounts = weighted([[1, 60], [2, 35], [0, 5]] as const)
-const tagCounts = weighted([[0, 35], [1, 20], [2, 18], [3, 12], [4, 8], [5, 7]] as const)
+/** Beside English. */
+const translatedInto = weighted<readonly Locale[]>([
+  [[], 60],
+  [['de'], 12],
+  [['de', 'fr'], 10],
+  [['fr'], 6],
+  [['ja'], 6],
+  [['de', 'fr', 'ja'], 6],
+])
+
+const authorCounts = weighted([
+  [1, 80],
+  [2, 14],
+  [3, 6],
+] as const)
+const categoryCounts = weighted([
+  [1, 60],
+  [2, 35],
+  [0, 5],
+] as const)
+const tagCounts = weighted([
+  [0, 35],
+  [1, 20],
+  [2, 18],
+  [3, 12],
+  [4, 8],
+  [5, 7],
+] as const)
 const tagRanks = zipfWeighted(tags.length, 1)
 
 /** Add-ons by rising id, one at a time: as many as one likes fit into memory. */
@@ -112,10 +143,15 @@ export function* generateAddons({ addons, seed }: GenerateOptions): Generator<Ge
 function makeAddon(seed: number, index: number, rank: number): GeneratedAddon {
   const random = new Random(seed, streams.addon, index)
   const id = index + 1
-  const type = random.pickWeighted(types)
-  const { name, label } = makeName(random, type, id)
-  const slug = makeSlug(random, label, name.ja, id)
   const standing = rank / RANKS
+  const type = random.pickWeighted(types)
+  const brand = random.pick(brandHeads) + random.pick(brandTails)
+  const purpose = random.pick(purposesOf(type))
+  const [english, , , japanese] = purpose
+  // Neither has a digit before the id, so that no two add-ons share one.
+  const label = `${`${brand} ${english}`.toLowerCase().replaceAll(/[^a-z]+/g, '-')}-${id}`
+  const slug = random.pickWeighted(slugShapes)(label, `${japanese}-${id}`)
+  const shown = random.pickWeighted(translatedInto)
   const versions = generateVersions(random, { index, slug, standing })
   return {
     id,
@@ -125,17 +161,44 @@ function makeAddon(seed: number, index: number, rank: number): GeneratedAddon {
     status: random.pickWeighted(statuses),
     disabled_by_user: random.chance(0.01),
     is_featured: standing < 0.001 && random.chance(0.3),
-    name: name.shown,
-    summary: makeSummary(random, name.shown),
-    ...(random.chance(0.4) && { description: { 'en-US': random.pickSome(sentences, random.whole(2, 6)).join('\n') } }),
+    name: translate(purpose, shown, (text) => `${brand} ${text}`),
+    summary: translate(random.pick(summaries), shown, (text) => text),
+    ...(random.chance(0.4) && { description: { 'en-US': makeDescription(random) } }),
     ...(random.chance(0.4) && { homepage: `https://${label}.example/` }),
     default_locale: 'en-US',
-    ...(isOfLocale(type) && { target_locale: random.pick(targetLocales) }),
+    ...(typesOfLocales.has(type) && { target_locale: random.pick(targetLocales) }),
     created: (versions[0] as GeneratedVersion).created,
     authors: pickAuthors(random, { seed, stream: streams.author, index, count: random.pickWeighted(authorCounts) }),
     categories: random.pickSome(categories, random.pickWeighted(categoryCounts)),
     tags: pickTags(random),
     ...makeFigures(random, rank),
     versions,
+  }
+}
+
+function translate(row: Row, into: readonly Locale[], write: (text: string) => string): Texts {
+  const texts: Texts = { 'en-US': write(row[0]) }
+  for (const locale of into) texts[locale] = write(row[locales.indexOf(locale)] as string)
+  return texts
+}
+
+function makeDescription(random: Random): string {
+  return random.pickSome(sentences, random.whole(2, 6)).join('\n')
+}
+
+function pickTags(random: Random): string[] {
+  const ranks = Array.from({ length: random.pickWeighted(tagCounts) }, () => random.pickWeighted(tagRanks))
+  return [...new Set(ranks)].map((rank) => tags[rank - 1] as string)
+}
+
+/** Downloads and ratings follow the users, some more closely than others. */
+function makeFigures(random: Random, rank: number): Figures {
+  const users = Math.floor(USERS_OF_FIRST * zipf(rank, USERS_EXPONENT))
+  const count = Math.floor(users * 0.004 * random.part())
+  const average = (50 - Math.floor(30 * random.part() * random.part())) / 10
+  return {
+    average_daily_users: users,
+    weekly_downloads: Math.floor(users * (0.01 + 0.12 * random.part())),
+    ratings: count === 0 ? { count } : { average, count },
   }
 }

@@ -28,6 +28,9 @@ export interface AuthorsOptions {
 function makeAuthor(random: Random, number: number): GeneratedAuthor {
   const first = random.pick(firstNames)
   const last = random.pick(lastNames)
-  const plain = `${first}-${last}`.normalize('NFKD').replaceAll(/[^A-Za-z-]/g, '').replace(/^-/, '')
+  const plain = `${first}-${last}`
+    .normalize('NFKD')
+    .replaceAll(/[^A-Za-z-]/g, '')
+    .replace(/^-/, '')
   return { name: `${first} ${last}`, username: `${plain.toLowerCase()}-${number + 1}` }
 }

@@ -46,7 +46,8 @@ function uuid(random: Random): string {
 
 function address(random: Random, slug: string): string {
   // What the Jetpack SDK gave out for years.
-  if (random.chance(0.2)) return `jid1-${Array.from({ length: 14 }, () => LETTERS.charAt(random.whole(0, 61))).join('')}@jetpack`
+  if (random.chance(0.2))
+    return `jid1-${Array.from({ length: 14 }, () => LETTERS.charAt(random.whole(0, 61))).join('')}@jetpack`
   return `${slug}@${random.pickWeighted(domains)(random, slug)}`
 }
 

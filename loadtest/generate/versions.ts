@@ -81,11 +81,24 @@ const SUPPORT_DAYS_MAX = 3_000
 
 const androidMins = ['113.0', '120.0', '121.0a1', '68.0', '142.0'] as const
 
-const channels = weighted<Channel>([['listed', 97], ['unlisted', 3]])
-const fileStatuses = weighted<FileStatus>([['approved', 97], ['awaiting_review', 1.5], ['disabled', 1.5]])
+const channels = weighted<Channel>([
+  ['listed', 97],
+  ['unlisted', 3],
+])
+const fileStatuses = weighted<FileStatus>([
+  ['approved', 97],
+  ['awaiting_review', 1.5],
+  ['disabled', 1.5],
+])
 
 /** How many parts a version number has; 0 is a date. */
-const numberings = weighted<number>([[3, 50], [2, 32], [4, 8], [0, 6], [1, 4]])
+const numberings = weighted<number>([
+  [3, 50],
+  [2, 32],
+  [4, 8],
+  [0, 6],
+  [1, 4],
+])
 
 export function generateVersions(random: Random, { index, slug, standing }: VersionsOptions): GeneratedVersion[] {
   const { counts } = countsByStanding.find(({ below }) => standing < below) as { counts: Weighted<number> }

@@ -7,14 +7,15 @@ export type Locale = (typeof locales)[number]
 
 /** A text by locale; English is always there. */
 export type Texts = { 'en-US': string } & Partial<Record<Locale, string>>
-type Row = readonly [en: string, de: string, fr: string, ja: string]
+/** A text in every locale, in their order. */
+export type Row = readonly [en: string, de: string, fr: string, ja: string]
 
 /** Brands are made of two of these. They have no digits, so that what a number is put behind stays unique. */
 export const brandHeads: readonly string[] = (
-  'Lumi Zen Quick Pixel Cloud Nova Swift Echo Hyper Tiny Clear Open Blue Smart Deep Easy Fox Iron ' +
-  'Silver Super'
+  'Lumi Zen Quick Pixel Cloud Nova Swift Echo Hyper Tiny Clear Open Blue Smart Deep Easy Fox Iron ' + 'Silver Super'
 ).split(' ')
-export const brandTails: readonly string[] = 'to ra flow mark view nest box wave desk light hub ly zilla craft shift pad'.split(' ')
+export const brandTails: readonly string[] =
+  'to ra flow mark view nest box wave desk light hub ly zilla craft shift pad'.split(' ')
 
 const purposes: readonly Row[] = [
   ['Tab Manager', 'Tab-Verwaltung', "Gestionnaire d'onglets", 'タブマネージャー'],
@@ -56,12 +57,42 @@ const dictionaryPurposes: readonly Row[] = [['Dictionary', 'Wörterbuch', 'Dicti
 const langpackPurposes: readonly Row[] = [['Language Pack', 'Sprachpaket', 'Paquet linguistique', '言語パック']]
 
 export const summaries: readonly Row[] = [
-  ['Small, fast and without tracking.', 'Klein, schnell und ohne Tracking.', 'Petit, rapide et sans pistage.', '小さく速く、追跡しません。'],
-  ['Does one thing and does it well.', 'Kann eines, und das gut.', 'Ne fait qu’une chose, mais bien.', '一つのことを確実に。'],
-  ['Saves you a click on every page, on every site, every day.', 'Spart auf jeder Seite einen Klick.', 'Un clic de moins sur chaque page.', 'どのページでもクリックを一つ減らします。'],
-  ['Works right in the toolbar; no account is needed.', 'Arbeitet in der Symbolleiste, ganz ohne Konto.', 'Dans la barre d’outils, sans compte.', 'ツールバーから使えます。アカウント不要。'],
-  ['Keeps things tidy & out of your way.', 'Hält Ordnung & stört nicht.', 'Range tout & se fait oublier.', 'すっきり整理、邪魔になりません。'],
-  ['The one that "just works", now with keyboard shortcuts.', 'Läuft „einfach so“, jetzt mit Tastenkürzeln.', 'Simple, et avec des raccourcis clavier.', 'すぐ使えて、ショートカットにも対応。'],
+  [
+    'Small, fast and without tracking.',
+    'Klein, schnell und ohne Tracking.',
+    'Petit, rapide et sans pistage.',
+    '小さく速く、追跡しません。',
+  ],
+  [
+    'Does one thing and does it well.',
+    'Kann eines, und das gut.',
+    'Ne fait qu’une chose, mais bien.',
+    '一つのことを確実に。',
+  ],
+  [
+    'Saves you a click on every page, on every site, every day.',
+    'Spart auf jeder Seite einen Klick.',
+    'Un clic de moins sur chaque page.',
+    'どのページでもクリックを一つ減らします。',
+  ],
+  [
+    'Works right in the toolbar; no account is needed.',
+    'Arbeitet in der Symbolleiste, ganz ohne Konto.',
+    'Dans la barre d’outils, sans compte.',
+    'ツールバーから使えます。アカウント不要。',
+  ],
+  [
+    'Keeps things tidy & out of your way.',
+    'Hält Ordnung & stört nicht.',
+    'Range tout & se fait oublier.',
+    'すっきり整理、邪魔になりません。',
+  ],
+  [
+    'The one that "just works", now with keyboard shortcuts.',
+    'Läuft „einfach so“, jetzt mit Tastenkürzeln.',
+    'Simple, et avec des raccourcis clavier.',
+    'すぐ使えて、ショートカットにも対応。',
+  ],
 ]
 
 /** Descriptions and release notes are made of these. */

@@ -1,8 +1,9 @@
 /** The one writer: concurrent edits of one add-on leave a read model that agrees with the tables, and numbers without gaps. */
 
 import t from 'tap'
-import { checkCatalogue, createEditor } from '../../service/catalogue/index.ts'
+import { checkCatalogue, createEditor, type Editor } from '../../service/catalogue/index.ts'
 import { openPrimary } from '../../service/database/index.ts'
+import type { VersionState } from '../../service/catalogue/state.ts'
 import { check } from '../harness/http.ts'
 import { startStack } from '../harness/stack.ts'
 
@@ -15,15 +16,22 @@ async function problems() {
   return (await checkCatalogue({ primary, editor, store, fix: false, progress: () => {} })).problems
 }
 
-t.test('ten writers disable and enable versions and add-ons at once', async (t) => {
+/** Two edits that touch different tables of the same version are those that a lost lock lets through. */
+function changed(version: VersionState, seat: number, round: number): VersionState {
+  const withdrawn = (seat * 7 + round * 3) % 5 < 2
+  if (seat % 3 === 0) return { ...version, deleted: withdrawn }
+  if (seat % 3 === 1) return { ...version, channel: withdrawn ? 'unlisted' : 'listed' }
+  return { ...version, file: { ...version.file, status: withdrawn ? 'disabled' : 'approved' } }
+}
+
+t.test('ten writers withdraw and restore versions at once', async (t) => {
   const versions = VERSIONS.map((version) => ({ version, compatibility: { firefox: {}, android: {} } }))
   await stack.load(GUIDS.map((guid) => ({ guid, versions })))
   const writer = async (_: unknown, seat: number) => {
     const primary = await openPrimary(stack.databases.catalog)
     const editor = createEditor({ primary, actor: `writer ${seat}` })
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 20; round++) {
       const version = VERSIONS[(seat + round) % VERSIONS.length]
-      const status = (seat + round) % 3 === 0 ? ('approved' as const) : ('disabled' as const)
       // Two add-ons at once, named in either order: the locks are taken in one.
       const guids = seat % 2 === 0 ? GUIDS.slice(0, 2) : GUIDS.slice(0, 2).reverse()
       await editor.edit({
@@ -32,7 +40,7 @@ t.test('ten writers disable and enable versions and add-ons at once', async (t) 
         async next(stored) {
           return [...stored.values()].map((addon) => ({
             ...addon,
-            versions: addon.versions.map((old) => (old.version === version ? { ...old, file: { ...old.file, status } } : old)),
+            versions: addon.versions.map((old) => (old.version === version ? changed(old, seat, round) : old)),
           }))
         },
       })
@@ -48,6 +56,31 @@ t.test('ten writers disable and enable versions and add-ons at once', async (t) 
   t.equal(counter?.value, numbers?.last, 'the counter stands at the last one')
   const [audit] = await stack.owner.rows('SELECT COUNT(*) AS count FROM audit')
   t.equal(audit?.count, numbers?.count, 'an audit row for each change')
+})
+
+t.test('of two edits of one version at once, neither overlooks the other', async (t) => {
+  await stack.empty()
+  const guids = Array.from({ length: 150 }, (_, index) => `pair-${index}@x`)
+  const versions = [{ version: '1.0', compatibility: { firefox: {} }, file: { status: 'disabled' } }]
+  await stack.load(guids.map((guid) => ({ guid, versions })))
+  const primaries = await Promise.all([openPrimary(stack.databases.catalog), openPrimary(stack.databases.catalog)])
+  const [deletes, approves] = primaries.map((primary) => createEditor({ primary, actor: 'test' })) as [Editor, Editor]
+  const change = (editor: Editor, guid: string, next: (version: VersionState) => VersionState) =>
+    editor.edit({
+      action: 'version.change',
+      guids: [guid],
+      next: async (stored) => [...stored.values()].map((addon) => ({ ...addon, versions: addon.versions.map(next) })),
+    })
+  for (const guid of guids) {
+    await Promise.all([
+      change(deletes, guid, (version) => ({ ...version, deleted: true })),
+      change(approves, guid, (version) => ({ ...version, file: { ...version.file, status: 'approved' } })),
+    ])
+  }
+  for (const primary of primaries) await primary.close()
+  const [row] = await stack.owner.rows('SELECT COUNT(*) AS count FROM candidates')
+  t.equal(row?.count, 0, 'a deleted version is no candidate, whoever approves its file meanwhile')
+  t.strictSame(await problems(), [])
 })
 
 t.test('check finds a read model that lies, a wrong range, a missing package; --fix mends what it can', async (t) => {
