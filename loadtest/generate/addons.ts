@@ -169,7 +169,7 @@ function makeAddon(seed: number, index: number, rank: number): GeneratedAddon {
     ...(typesOfLocales.has(type) && { target_locale: random.pick(targetLocales) }),
     created: (versions[0] as GeneratedVersion).created,
     authors: pickAuthors(random, { seed, stream: streams.author, index, count: random.pickWeighted(authorCounts) }),
-    categories: random.pickSome(categories, random.pickWeighted(categoryCounts)),
+    categories: pickCategories(random, type),
     tags: pickTags(random),
     ...makeFigures(random, rank),
     versions,
@@ -184,6 +184,11 @@ function translate(row: Row, into: readonly Locale[], write: (text: string) => s
 
 function makeDescription(random: Random): string {
   return random.pickSome(sentences, random.whole(2, 6)).join('\n')
+}
+
+function pickCategories(random: Random, type: AddonType): string[] {
+  if (typesOfLocales.has(type)) return ['language-support']
+  return random.pickSome(categories, random.pickWeighted(categoryCounts))
 }
 
 function pickTags(random: Random): string[] {

@@ -26,11 +26,11 @@ export interface AuthorsOptions {
 }
 
 function makeAuthor(random: Random, number: number): GeneratedAuthor {
-  const first = random.pick(firstNames)
-  const last = random.pick(lastNames)
-  const plain = `${first}-${last}`
-    .normalize('NFKD')
-    .replaceAll(/[^A-Za-z-]/g, '')
-    .replace(/^-/, '')
-  return { name: `${first} ${last}`, username: `${plain.toLowerCase()}-${number + 1}` }
+  const name = `${random.pick(firstNames)} ${random.pick(lastNames)}`
+  const plain =
+    name
+      .normalize('NFD')
+      .toLowerCase()
+      .match(/[a-z]+/g) ?? []
+  return { name, username: `${plain.join('-')}-${number + 1}` }
 }

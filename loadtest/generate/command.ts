@@ -8,8 +8,8 @@ import { ADDONS_MAX, type GenerateOptions, generateAddons, SEED_MAX } from './ad
 
 const ADDONS = 1_000
 const SEED = 1
-/** Written at once, in characters: larger ones save no time. */
-const CHUNK_LENGTH = 64 * 1024
+/** Written at once; larger ones save no time. */
+const CHUNK_BYTES = 64 * 1024
 
 const HELP = `
 The same numbers give the same catalogue, byte for byte, and the first lines of a larger one are those of a
@@ -53,16 +53,21 @@ export async function writeCatalogue({ output, progress, ...options }: WriteOpti
   }
 }
 
-function* chunksOf(options: GenerateOptions, progress: (addons: number) => void): Generator<string> {
-  let chunk = ''
+/** Each line is encoded by itself: those without a letter beyond Latin-1, nearly all, take a fifth of the time then. */
+function* chunksOf(options: GenerateOptions, progress: (addons: number) => void): Generator<Buffer> {
+  let lines: Buffer[] = []
+  let bytes = 0
   for (const addon of generateAddons(options)) {
-    chunk += `${JSON.stringify(addon)}\n`
-    if (chunk.length < CHUNK_LENGTH) continue
-    yield chunk
-    chunk = ''
+    const line = Buffer.from(`${JSON.stringify(addon)}\n`)
+    lines.push(line)
+    bytes += line.length
+    if (bytes < CHUNK_BYTES) continue
+    yield Buffer.concat(lines, bytes)
+    lines = []
+    bytes = 0
     progress(addon.id)
   }
-  if (chunk !== '') yield chunk
+  yield Buffer.concat(lines, bytes)
   progress(options.addons)
 }
 

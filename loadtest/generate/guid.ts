@@ -57,7 +57,7 @@ function odd(random: Random, slug: string): string {
 
 /** 8 hex digits a word. */
 export function hexDigits(random: Random, words: number): string {
-  let digits = ''
-  for (let word = 0; word < words; word++) digits += random.word().toString(16).padStart(8, '0')
-  return digits
+  const bytes = Buffer.allocUnsafe(4 * words)
+  for (let word = 0; word < words; word++) bytes.writeUInt32BE(random.word(), 4 * word)
+  return bytes.toString('hex')
 }

@@ -53,10 +53,13 @@ const countsByStanding: readonly { readonly below: number; readonly counts: Weig
 ]
 
 const DAY_MS = 86_400_000
-const DAY_S = 86_400
-const FIRST_DAY = Date.UTC(2010, 0, 1) / DAY_MS
+const FIRST_DAY = Date.UTC(2015, 0, 1) / DAY_MS
 /** Fixed, so that a catalogue is the same whenever it is made. */
 const LAST_DAY = Date.UTC(2026, 5, 1) / DAY_MS
+/** All days from the first to the last as texts, since `toISOString` for each version is a seventh of the whole time. */
+const dates = Array.from({ length: LAST_DAY - FIRST_DAY + 1 }, (_, place) => {
+  return new Date((FIRST_DAY + place) * DAY_MS).toISOString().slice(0, 10)
+})
 
 /** Firefox versions that add-ons ask for, and when each came out; nothing older is asked for today. */
 const firefoxes = [
@@ -77,7 +80,7 @@ const firefoxes = [
 ] as const
 /** Add-ons still support what came out so long ago. */
 const SUPPORT_DAYS_MIN = 60
-const SUPPORT_DAYS_MAX = 3_000
+const SUPPORT_DAYS_MAX = 1_500
 
 const androidMins = ['113.0', '120.0', '121.0a1', '68.0', '142.0'] as const
 
@@ -182,12 +185,15 @@ function raise(random: Random, number: number[]): void {
 
 /** `2024.3.17` */
 function dateNumber(day: number): string {
-  const date = new Date(day * DAY_MS)
-  return `${date.getUTCFullYear()}.${date.getUTCMonth() + 1}.${date.getUTCDate()}`
+  return (dates[day - FIRST_DAY] as string).split('-').map(Number).join('.')
 }
 
 /** Some time of a day, as the format writes it. */
 function isoTime(day: number, random: Random): string {
-  const second = random.whole(0, DAY_S - 1)
-  return `${new Date(day * DAY_MS + second * 1_000).toISOString().slice(0, 19)}Z`
+  return `${dates[day - FIRST_DAY]}T${twoDigits(random, 24)}:${twoDigits(random, 60)}:${twoDigits(random, 60)}Z`
+}
+
+function twoDigits(random: Random, below: number): string {
+  const digits = random.whole(0, below - 1)
+  return digits < 10 ? `0${digits}` : `${digits}`
 }
