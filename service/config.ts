@@ -51,11 +51,12 @@ type Environment = Readonly<Partial<Record<string, string>>>
 /** Throws one `configuration_invalid` that names every variable that can't be used. */
 export function readConfig(environment: Environment): Config {
   const mistakes: string[] = []
+  const given = (name: Name) => (environment[name]?.trim() ?? '') !== ''
 
   /** What `parse` makes of a variable; undefined where it is absent, blank, or was reported. */
   function read<T>(name: Name, parse: (text: string) => T): T | undefined {
-    const text = environment[name]?.trim() ?? ''
-    if (text === '') return undefined
+    if (!given(name)) return undefined
+    const text = environment[name]?.trim() as string
     try {
       return parse(text)
     } catch (error) {
@@ -86,13 +87,13 @@ export function readConfig(environment: Environment): Config {
     logLevel: read('LOG_LEVEL', parseLogLevel) ?? 'info',
   }
 
-  if ((environment.TLS_CERT ?? '') !== '' && (environment.TLS_KEY ?? '') === '') mistakes.push('TLS_KEY is missing: TLS_CERT needs it.')
-  if ((environment.TLS_KEY ?? '') !== '' && (environment.TLS_CERT ?? '') === '') mistakes.push('TLS_CERT is missing: TLS_KEY needs it.')
+  if (given('TLS_CERT') && !given('TLS_KEY')) mistakes.push('TLS_KEY is missing: TLS_CERT needs it.')
+  if (given('TLS_KEY') && !given('TLS_CERT')) mistakes.push('TLS_CERT is missing: TLS_KEY needs it.')
   if (tls !== undefined) mistakes.push(...pairMistakes(tls))
-  if (siteUrl === undefined && !environment.SITE_URL?.trim() && !isLoopback(host)) {
+  if (!given('SITE_URL') && !isLoopback(host)) {
     mistakes.push(`SITE_URL is missing: with HOST ${host} links can't be made from the address. Write SITE_URL=https://addons.example.org`)
   }
-  if (replicas.length > 0 && database === undefined && !environment.DATABASE_URL?.trim()) {
+  if (given('REPLICA_URLS') && !given('DATABASE_URL')) {
     mistakes.push('DATABASE_URL is missing: REPLICA_URLS are replicas of it.')
   }
   if (mistakes.length > 0) {

@@ -10,7 +10,16 @@ export interface GeneratedAuthor {
 
 const AUTHORS_PER_ADDON = 0.6
 
-/** As many as asked for, or fewer where the same one came up twice. `stream` is what authors draw from. */
+export interface AuthorsOptions {
+  readonly seed: number
+  /** What authors draw from. */
+  readonly stream: number
+  /** Of the add-on. */
+  readonly index: number
+  readonly count: number
+}
+
+/** As many as asked for, or fewer where the same one came up twice. */
 export function pickAuthors(random: Random, options: AuthorsOptions): GeneratedAuthor[] {
   const { seed, stream, index, count } = options
   const last = Math.floor(index * AUTHORS_PER_ADDON)
@@ -18,19 +27,8 @@ export function pickAuthors(random: Random, options: AuthorsOptions): GeneratedA
   return [...numbers].map((number) => makeAuthor(new Random(seed, stream, number), number))
 }
 
-export interface AuthorsOptions {
-  readonly seed: number
-  readonly stream: number
-  readonly index: number
-  readonly count: number
-}
-
 function makeAuthor(random: Random, number: number): GeneratedAuthor {
   const name = `${random.pick(firstNames)} ${random.pick(lastNames)}`
-  const plain =
-    name
-      .normalize('NFD')
-      .toLowerCase()
-      .match(/[a-z]+/g) ?? []
-  return { name, username: `${plain.join('-')}-${number + 1}` }
+  const plain = name.normalize('NFD').match(/[A-Za-z]+/g) ?? []
+  return { name, username: `${plain.join('-').toLowerCase()}-${number + 1}` }
 }

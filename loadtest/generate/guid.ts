@@ -39,25 +39,22 @@ export function makeGuid(random: Random, slug: string): string {
 
 /** Version 4, RFC 9562. */
 function uuid(random: Random): string {
-  const hex = hexDigits(random, 4)
+  const hex = random.hex(16)
   const variant = '89ab'.charAt(random.whole(0, 3))
   return `{${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}}`
 }
 
 function address(random: Random, slug: string): string {
-  // What the Jetpack SDK gave out for years.
-  if (random.chance(0.2))
-    return `jid1-${Array.from({ length: 14 }, () => LETTERS.charAt(random.whole(0, 61))).join('')}@jetpack`
+  if (random.chance(0.2)) return jetpackId(random)
   return `${slug}@${random.pickWeighted(domains)(random, slug)}`
+}
+
+/** What Mozilla's Jetpack SDK gave out for years. */
+function jetpackId(random: Random): string {
+  const letters = Array.from({ length: 14 }, () => LETTERS.charAt(random.whole(0, LETTERS.length - 1)))
+  return `jid1-${letters.join('')}@jetpack`
 }
 
 function odd(random: Random, slug: string): string {
   return random.pick(oddShapes)(random, slug)
-}
-
-/** 8 hex digits a word. */
-export function hexDigits(random: Random, words: number): string {
-  const bytes = Buffer.allocUnsafe(4 * words)
-  for (let word = 0; word < words; word++) bytes.writeUInt32BE(random.word(), 4 * word)
-  return bytes.toString('hex')
 }

@@ -46,6 +46,13 @@ export class Random {
     return this.part() < part
   }
 
+  /** So many bytes, a multiple of 4, in hex digits. */
+  hex(length: number): string {
+    const bytes = Buffer.allocUnsafe(length)
+    for (let at = 0; at < length; at += 4) bytes.writeUInt32BE(this.word(), at)
+    return bytes.toString('hex')
+  }
+
   pick<T>(values: readonly T[]): T {
     return values[this.whole(0, values.length - 1)] as T
   }

@@ -1,7 +1,6 @@
 /** The versions of a generated add-on, oldest first: numbers, dates, ranges, files. */
 
 import type { Channel, FileStatus } from '../../service/addon/index.ts'
-import { hexDigits } from './guid.ts'
 import { type Random, type Weighted, weighted, zipfWeighted } from './random.ts'
 import { changes } from './words.ts'
 
@@ -78,7 +77,7 @@ const firefoxes = [
   ['128.0', Date.UTC(2024, 6, 9) / DAY_MS],
   ['140.0', Date.UTC(2025, 5, 24) / DAY_MS],
 ] as const
-/** Add-ons still support what came out so long ago. */
+/** How old the oldest Firefox is that an add-on supports. */
 const SUPPORT_DAYS_MIN = 60
 const SUPPORT_DAYS_MAX = 1_500
 
@@ -149,7 +148,7 @@ function makeVersion(random: Random, { id, version, slug, day, supportDays, andr
     file: {
       id: id + FILE_IDS_ABOVE,
       status: random.pickWeighted(fileStatuses),
-      hash: `sha256:${hexDigits(random, 8)}`,
+      hash: `sha256:${random.hex(32)}`,
       size: random.whole(4, 400) * random.whole(900, 9_000),
       filename: `${slug}-${version}.xpi`,
       // Those who name a maximum mean it more often.
@@ -158,10 +157,10 @@ function makeVersion(random: Random, { id, version, slug, day, supportDays, andr
   }
 }
 
-/** `oldest`: a day; what came out after it may be asked for. */
-function firefoxRange(random: Random, oldest: number): GeneratedRange {
+/** From the newest Firefox that was out by a day. */
+function firefoxRange(random: Random, day: number): GeneratedRange {
   let [min] = firefoxes[0] as readonly [string, number]
-  for (const [version, since] of firefoxes) if (since <= oldest) min = version
+  for (const [version, since] of firefoxes) if (since <= day) min = version
   return { min, max: random.chance(0.88) ? '*' : `${Number.parseInt(min, 10) + random.whole(0, 30)}.*` }
 }
 

@@ -90,7 +90,7 @@ interface Item {
 /** Throws `import_refused` where there are bad lines and `skipBad` isn't set, with the report as its details. */
 export async function importFile(options: ImportOptions): Promise<ImportReport> {
   const spool = await mkdtemp(join(tmpdir(), 'versioncheck-import-'))
-  const fetcher = options.fetch ? createFetcher(options) : undefined
+  const fetcher = options.fetch ? await createFetcher(options) : undefined
   try {
     return await new Import(options, spool, fetcher).run()
   } finally {

@@ -7,7 +7,6 @@ import { isIP, BlockList } from 'node:net'
 import { isAbsolute, join, normalize } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Transform } from 'node:stream'
-import { Agent, request } from 'undici'
 import { reasonOf, VersioncheckError } from '../../errors.ts'
 import { FETCH_MS_MAX, FETCH_REDIRECTS_MAX, PACKAGE_BYTES_MAX } from '../../limits.ts'
 
@@ -70,7 +69,9 @@ export interface Fetcher {
 }
 
 /** Fetches over https; from private addresses, and over http, only where `allowPrivate`. Size, time and redirects have limits. */
-export function createFetcher({ allowPrivate }: { allowPrivate: boolean }): Fetcher {
+export async function createFetcher({ allowPrivate }: { allowPrivate: boolean }): Promise<Fetcher> {
+  // Loading it takes a tenth of a second, which no other command should pay.
+  const { Agent, request } = await import('undici')
   // The address is judged where the connection is made, so a name that changes its mind in between gains nothing.
   const agent = new Agent({
     connect: {

@@ -1,0 +1,115 @@
+/** The server as a program: how it starts, what it refuses, how it ends. */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import selfsigned from 'selfsigned'
+import t from 'tap'
+import { ask, check } from './harness/http.ts'
+import { runCatalog, startServer } from './harness/server.ts'
+import { makeFolder } from './harness/stack.ts'
+
+/** Processes whose command line names a folder. */
+function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder)
+      } catch {
+        return false
+      }
+    })
+}
+
+async function gone(folder: string): Promise<boolean> {
+  for (const giveUpAt = Date.now() + 10_000; Date.now() < giveUpAt; await sleep(50)) {
+    if (processesOf(folder).length === 0) return true
+  }
+  return false
+}
+
+t.test('it says where it is, keeps its data, and takes everything with it when it ends', async (t) => {
+  const first = await startServer(t)
+  const { dataDir } = first
+  t.match(first.output(), /^curl -g '[^\n]+'\nready http:\/\/127\.0\.0\.1:\d+\n$/m)
+  t.equal(processesOf(`--datadir=${dataDir}/`).length, 2, 'a primary and a replica')
+  const line = JSON.stringify({ guid: 'kept@x', versions: [{ version: '1.0', compatibility: { firefox: {} } }] })
+  t.equal((await runCatalog(['import', '-'], { DATA_DIR: dataDir }, line)).code, 0)
+  t.equal(await first.stop('SIGTERM'), 0)
+  t.ok(await gone(dataDir), 'no server is left')
+
+  const second = await startServer(t, { DATA_DIR: dataDir })
+  t.match((await check(second.url, 'kept@x')).text, /"version": "1.0"/)
+  await second.stop('SIGKILL')
+  t.ok(await gone(dataDir), 'nor after a crash')
+
+  const third = await startServer(t, { DATA_DIR: dataDir })
+  t.match((await check(third.url, 'kept@x')).text, /"version": "1.0"/)
+  t.equal(await third.stop('SIGINT'), 0)
+  t.ok(await gone(dataDir), 'nor after Ctrl-C')
+})
+
+t.test('what is in use is refused, and two copies run side by side', async (t) => {
+  const one = await startServer(t)
+  const { port } = new URL(one.url)
+  await t.rejects(startServer(t, { PORT: port }), /PORT \d+ on 127\.0\.0\.1 is in use/)
+  await t.rejects(startServer(t, { DATA_DIR: one.dataDir }), /DATA_DIR .* is in use/)
+  const two = await startServer(t)
+  t.equal((await check(one.url, 'x@y')).status, 200)
+  t.equal((await check(two.url, 'x@y')).status, 200)
+})
+
+t.test('a path longer than a socket may have', async (t) => {
+  const folder = join(await makeFolder(t), 'x'.repeat(120), 'data')
+  const server = await startServer(t, { DATA_DIR: folder })
+  t.equal((await check(server.url, 'x@y')).status, 200)
+  t.match(await runCatalog(['addon', 'list'], { DATA_DIR: folder }), { code: 0, stdout: /no add-ons/ })
+})
+
+t.test('a private server that dies is started again', async (t) => {
+  const server = await startServer(t, { LOG_LEVEL: 'info' })
+  const pidOf = (name: string) => Number(readFileSync(join(server.dataDir, 'mariadb', name, 'server.pid'), 'utf8'))
+  for (const name of ['replica', 'primary']) {
+    const before = pidOf(name)
+    process.kill(before, 'SIGKILL')
+    let status = 0
+    for (const giveUpAt = Date.now() + 20_000; Date.now() < giveUpAt; await sleep(100)) {
+      status = (await check(server.url, 'x@y')).status
+      if (status === 200 && pidOf(name) !== before) break
+    }
+    t.equal(status, 200, `${name}: it answers again`)
+    const added = await runCatalog(['import', '-', '--json'], { DATA_DIR: server.dataDir }, JSON.stringify({ guid: `${name}@x` }))
+    t.match(JSON.parse(added.stdout), { created: 1, replicated: true }, `${name}: it replicates again`)
+  }
+})
+
+t.test('TLS 1.2 and later', async (t) => {
+  const folder = await makeFolder(t)
+  const pair = await selfsigned.generate([{ name: 'commonName', value: 'localhost' }])
+  const paths = { TLS_CERT: join(folder, 'cert.pem'), TLS_KEY: join(folder, 'key.pem') }
+  await writeFile(paths.TLS_CERT, pair.cert)
+  await writeFile(paths.TLS_KEY, pair.private)
+  const server = await startServer(t, paths)
+  t.match(server.url, /^https:/)
+  const handshake = (version: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3') =>
+    new Promise<string | null>((resolve) => {
+      const options = { port: Number(new URL(server.url).port), host: '127.0.0.1', rejectUnauthorized: false, minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' } as const
+      const socket = connectTls(options, () => {
+        resolve(socket.getProtocol())
+        socket.destroy()
+      })
+      socket.on('error', () => resolve(null))
+    })
+  t.equal(await handshake('TLSv1.1'), null)
+  t.equal(await handshake('TLSv1.2'), 'TLSv1.2')
+  t.equal(await handshake('TLSv1.3'), 'TLSv1.3')
+})
+
+t.test('liveness needs no database', async (t) => {
+  const server = await startServer(t)
+  t.equal((await ask(server.url, '/__lbheartbeat__')).status, 200)
+})
