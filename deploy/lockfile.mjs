@@ -24,7 +24,9 @@ const missing = Object.entries(packages).flatMap(([where, { dev, optionalDepende
 
 if (process.argv.includes('--check')) {
   if (missing.length > 0) {
-    console.error(`package-lock.json lacks ${missing.map(({ name }) => name).join(', ')}. Run: node deploy/lockfile.mjs`)
+    console.error(
+      `package-lock.json lacks ${missing.map(({ name }) => name).join(', ')}. Run: node deploy/lockfile.mjs`,
+    )
     process.exit(1)
   }
 } else {

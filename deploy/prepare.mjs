@@ -10,7 +10,16 @@
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
@@ -74,7 +83,9 @@ function preparePrograms(programs) {
   if (missing.length === 0) return
   const packages = [...new Set(missing.flatMap(([, names]) => names.split(' ')))]
   if (process.getuid?.() !== 0 || !isInstalled('apt-get')) {
-    fail(`${missing.map(([program]) => program).join(', ')}: not installed. As root: apt-get install ${packages.join(' ')}`)
+    fail(
+      `${missing.map(([program]) => program).join(', ')}: not installed. As root: apt-get install ${packages.join(' ')}`,
+    )
   }
   say(`installing ${packages.join(', ')}`)
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }

@@ -2,6 +2,7 @@
 /** The command line of the load tests. A command is a file in the folder of what it does. */
 
 import { Command, CommanderError } from 'commander'
+import { Failure } from './failure.ts'
 import { addGenerateCommand } from './generate/index.ts'
 
 /** 0 is done. */
@@ -18,7 +19,7 @@ async function runLoadtest(args: readonly string[]): Promise<number> {
   const program = new Command('loadtest')
     .description('make catalogues and load, and see what versioncheck does')
     .addHelpText('after', EXIT_CODES_HELP)
-    .showHelpAfterError('(loadtest --help lists the commands)')
+    .showHelpAfterError('(npm run -s loadtest -- --help lists the commands)')
     .exitOverride()
   addGenerateCommand(program)
   try {
@@ -26,7 +27,8 @@ async function runLoadtest(args: readonly string[]): Promise<number> {
     return 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.misuse
-    process.stderr.write(`loadtest: ${error instanceof Error ? error.message : String(error)}\n`)
+    if (!(error instanceof Failure)) throw error
+    process.stderr.write(`loadtest: ${error.message}\n`)
     return exitCodes.failed
   }
 }

@@ -91,7 +91,9 @@ export function readConfig(environment: Environment): Config {
   if (given('TLS_KEY') && !given('TLS_CERT')) mistakes.push('TLS_CERT is missing: TLS_KEY needs it.')
   if (tls !== undefined) mistakes.push(...pairMistakes(tls))
   if (!given('SITE_URL') && !isLoopback(host)) {
-    mistakes.push(`SITE_URL is missing: with HOST ${host} links can't be made from the address. Write SITE_URL=https://addons.example.org`)
+    mistakes.push(
+      `SITE_URL is missing: with HOST ${host} links can't be made from the address. Write SITE_URL=https://addons.example.org`,
+    )
   }
   if (given('REPLICA_URLS') && !given('DATABASE_URL')) {
     mistakes.push('DATABASE_URL is missing: REPLICA_URLS are replicas of it.')
@@ -168,7 +170,9 @@ function pairMistakes({ certFile, keyFile }: { certFile: string; keyFile: string
     if (certificate.checkPrivateKey(key)) return []
     return [`TLS_KEY, ${JSON.stringify(keyFile)}: it is not the key of the certificate in TLS_CERT.`]
   } catch (error) {
-    return [`TLS_CERT and TLS_KEY can't be used: ${reasonOf(error)}. Both must be PEM files, the key without a passphrase.`]
+    return [
+      `TLS_CERT and TLS_KEY can't be used: ${reasonOf(error)}. Both must be PEM files, the key without a passphrase.`,
+    ]
   }
 }
 

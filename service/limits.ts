@@ -99,7 +99,10 @@ export const GIVEN_ID_MAX = 2 ** 31 - 1
 export const ROW_ID_MAX = 2 ** 32 - 1
 export const VERSIONS_PER_ADDON_MAX = 10_000
 
-assert(CONNECT_MS_MAX <= ACQUIRE_MS_MAX, 'a connection that is being made must be able to serve the caller it is made for')
+assert(
+  CONNECT_MS_MAX <= ACQUIRE_MS_MAX,
+  'a connection that is being made must be able to serve the caller it is made for',
+)
 assert(ACQUIRE_MS_MAX + QUERY_MS_MAX <= COLD_MS_MAX, 'one whole attempt fits into a cold check')
 assert(COLD_MS_MAX < 300, 'the contract wants a 503 within 300 ms')
 assert(DRAIN_MS_MAX + MARIADB_STOP_MS_MAX < 5_000, 'a stop takes less than 5 s')

@@ -17,13 +17,30 @@ function mistakes(environment: Record<string, string>): string {
 }
 
 t.test('defaults', async (t) => {
-  t.match(readConfig({}), { host: '127.0.0.1', port: 8080, replicas: [], sample: true, workers: 1, logLevel: 'info', dataDir: join(process.cwd(), '.data'), filesDir: join(process.cwd(), '.data/files') })
+  t.match(readConfig({}), {
+    host: '127.0.0.1',
+    port: 8080,
+    replicas: [],
+    sample: true,
+    workers: 1,
+    logLevel: 'info',
+    dataDir: join(process.cwd(), '.data'),
+    filesDir: join(process.cwd(), '.data/files'),
+  })
   t.match(readConfig({ PORT: ' ', SITE_URL: '' }), { port: 8080, siteUrl: undefined }, 'blank is absent')
   t.ok(Object.isFrozen(readConfig({})))
 })
 
 t.test('all mistakes at once', async (t) => {
-  const text = mistakes({ PORT: '80x', WORKERS: '0', SAMPLE: 'maybe', LOG_LEVEL: 'loud', SITE_URL: 'addons', TLS_CERT: '/nowhere.pem', REPLICA_URLS: 'mysql://db1/amo,mysql://db2:33o6/amo' })
+  const text = mistakes({
+    PORT: '80x',
+    WORKERS: '0',
+    SAMPLE: 'maybe',
+    LOG_LEVEL: 'loud',
+    SITE_URL: 'addons',
+    TLS_CERT: '/nowhere.pem',
+    REPLICA_URLS: 'mysql://db1/amo,mysql://db2:33o6/amo',
+  })
   for (const part of [
     'PORT, "80x": not a whole number from 0 to 65535',
     'WORKERS, "0"',
@@ -51,16 +68,29 @@ t.test('one by one', async (t) => {
   t.notMatch(mistakes({ DATABASE_URL: 'mysql://u:secret@h/bad-name' }), /secret/, 'no password in a message')
   t.match(mistakes({ DATABASE_URL: 'mysql://h/db' }), /names no user/)
   t.match(mistakes({ DATABASE_URL: 'mysql://u@h/db?ssl=1' }), /"ssl" is not a parameter/)
-  t.match(readConfig({ DATABASE_URL: 'mysql://u:p%40ss@db:3307/amo', REPLICA_URLS: 'mysql://r1/amo , mariadb://x:y@[::1]/amo' }), {
-    database: { user: 'u', password: 'p@ss', host: 'db', port: 3307, database: 'amo' },
-    replicas: [{ host: 'r1', port: 3306, user: '' }, { host: '::1', user: 'x' }],
+  t.match(
+    readConfig({
+      DATABASE_URL: 'mysql://u:p%40ss@db:3307/amo',
+      REPLICA_URLS: 'mysql://r1/amo , mariadb://x:y@[::1]/amo',
+    }),
+    {
+      database: { user: 'u', password: 'p@ss', host: 'db', port: 3307, database: 'amo' },
+      replicas: [
+        { host: 'r1', port: 3306, user: '' },
+        { host: '::1', user: 'x' },
+      ],
+    },
+  )
+  t.match(readConfig({ DATABASE_URL: 'mysql://u:p@localhost/amo?socket=/run/m.sock' }).database, {
+    socketPath: '/run/m.sock',
   })
-  t.match(readConfig({ DATABASE_URL: 'mysql://u:p@localhost/amo?socket=/run/m.sock' }).database, { socketPath: '/run/m.sock' })
 })
 
 t.test('a certificate and its key', async (t) => {
   const folder = await makeFolder(t)
-  const [one, other] = await Promise.all([1, 2].map(() => selfsigned.generate([{ name: 'commonName', value: 'localhost' }])))
+  const [one, other] = await Promise.all(
+    [1, 2].map(() => selfsigned.generate([{ name: 'commonName', value: 'localhost' }])),
+  )
   const paths = { TLS_CERT: join(folder, 'cert.pem'), TLS_KEY: join(folder, 'key.pem') }
   await writeFile(paths.TLS_CERT, one?.cert ?? '')
   await writeFile(paths.TLS_KEY, one?.private ?? '')

@@ -82,7 +82,11 @@ t.test('a private server that dies is started again', async (t) => {
       if (status === 200 && pidOf(name) !== before) break
     }
     t.equal(status, 200, `${name}: it answers again`)
-    const added = await runCatalog(['import', '-', '--json'], { DATA_DIR: server.dataDir }, JSON.stringify({ guid: `${name}@x` }))
+    const added = await runCatalog(
+      ['import', '-', '--json'],
+      { DATA_DIR: server.dataDir },
+      JSON.stringify({ guid: `${name}@x` }),
+    )
     t.match(JSON.parse(added.stdout), { created: 1, replicated: true }, `${name}: it replicates again`)
   }
 })
@@ -97,7 +101,14 @@ t.test('TLS 1.2 and later', async (t) => {
   t.match(server.url, /^https:/)
   const handshake = (version: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3') =>
     new Promise<string | null>((resolve) => {
-      const options = { port: Number(new URL(server.url).port), host: '127.0.0.1', rejectUnauthorized: false, minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' } as const
+      const options = {
+        port: Number(new URL(server.url).port),
+        host: '127.0.0.1',
+        rejectUnauthorized: false,
+        minVersion: version,
+        maxVersion: version,
+        ciphers: 'DEFAULT@SECLEVEL=0',
+      } as const
       const socket = connectTls(options, () => {
         resolve(socket.getProtocol())
         socket.destroy()

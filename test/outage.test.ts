@@ -33,7 +33,8 @@ async function judgeUnavailable(t: Test): Promise<void> {
 
 async function recovers(): Promise<number> {
   let status = 0
-  for (const giveUpAt = Date.now() + 15_000; Date.now() < giveUpAt && status !== 200; await sleep(50)) status = (await check(stack.url, GUID)).status
+  for (const giveUpAt = Date.now() + 15_000; Date.now() < giveUpAt && status !== 200; await sleep(50))
+    status = (await check(stack.url, GUID)).status
   return status
 }
 
@@ -78,7 +79,9 @@ t.test('nowhere to connect to', async (t) => {
   for (let attempt = 0; attempt < 5; attempt++) {
     await t.rejects(replicas.query('SELECT 1', [], 250), { code: 'database_unreachable' })
   }
-  await Promise.all(Array.from({ length: 200 }, () => t.rejects(replicas.query('SELECT 1', [], 250), { code: 'database_unreachable' })))
+  await Promise.all(
+    Array.from({ length: 200 }, () => t.rejects(replicas.query('SELECT 1', [], 250), { code: 'database_unreachable' })),
+  )
   await replicas.close()
   await replicas.close()
 })

@@ -4,6 +4,7 @@ import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Presets, SingleBar } from 'cli-progress'
 import { type Command, InvalidArgumentError } from 'commander'
+import { Failure } from '../failure.ts'
 import { ADDONS_MAX, type GenerateOptions, generateAddons, SEED_MAX } from './addons.ts'
 
 const ADDONS = 1_000
@@ -49,7 +50,9 @@ export async function writeCatalogue({ output, progress, ...options }: WriteOpti
   try {
     await pipeline(Readable.from(chunksOf(options, progress), { highWaterMark: 1 }), output)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+    const { code, syscall, message } = error as NodeJS.ErrnoException
+    if (code === 'EPIPE') return
+    throw syscall === 'write' ? new Failure(`The catalogue can't be written: ${message}.`, error) : error
   }
 }
 

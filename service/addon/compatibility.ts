@@ -21,12 +21,6 @@ export interface Verdict {
   readonly because: string
 }
 
-/** What `compatMode` means: absent is strict; every unknown value, blank included, is ignore. */
-export function modeOf(compatMode: string | undefined): Mode {
-  if (compatMode === undefined || compatMode === 'strict') return 'strict'
-  return compatMode === 'normal' ? 'normal' : 'ignore'
-}
-
 /** Judges a client of the packed application version `client`. */
 export function judge(range: Range, client: bigint, mode: Mode): Verdict {
   if (client < range.minPacked) {
@@ -40,5 +34,8 @@ export function judge(range: Range, client: bigint, mode: Mode): Verdict {
   const within = `${range.min} to ${range.max}`
   if (client <= range.maxPacked) return { admitted: true, because: `the client is within ${within}` }
   const why = mode === 'ignore' ? 'mode ignore' : 'the file is not strict'
-  return { admitted: true, because: `the client is at least ${range.min}; the maximum ${range.max} doesn't bind: ${why}` }
+  return {
+    admitted: true,
+    because: `the client is at least ${range.min}; the maximum ${range.max} doesn't bind: ${why}`,
+  }
 }

@@ -4,8 +4,7 @@ import { type Command, Option } from 'commander'
 import { type AddonStatus, addonStatuses } from '../addon/index.ts'
 import { lineOf, loadAddons, type StoredAddon } from '../catalogue/index.ts'
 import { VersioncheckError } from '../errors.ts'
-import type { Session } from './context.ts'
-import type { Run } from './program.ts'
+import type { Run, Session } from './context.ts'
 import { fields, number, plural, table } from './tables.ts'
 
 export function addAddonCommands(parent: Command, run: Run): void {
@@ -136,7 +135,9 @@ async function list(
 async function setStatus(session: Session, guid: string, text: string): Promise<void> {
   const status = addonStatuses.find((known) => known === text)
   if (status === undefined) {
-    throw new VersioncheckError('usage', `"${text}" is not a status.`, { hint: `It is one of ${addonStatuses.join(', ')}.` })
+    throw new VersioncheckError('usage', `"${text}" is not a status.`, {
+      hint: `It is one of ${addonStatuses.join(', ')}.`,
+    })
   }
   await changeStatus(session, guid, status)
 }
@@ -191,7 +192,8 @@ export async function changeAddon(
 }
 
 function describeDifference(value: unknown): string {
-  if (Array.isArray(value)) return value.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' -> ')
+  if (Array.isArray(value))
+    return value.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' -> ')
   if (typeof value === 'object' && value !== null) {
     return Object.entries(value)
       .map(([name, inner]) => `${name} ${describeDifference(inner)}`)

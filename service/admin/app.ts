@@ -3,8 +3,7 @@
 import { type Command, Option } from 'commander'
 import { type ManifestFormat, manifestFormats, packAppVersion, parseGuid } from '../addon/index.ts'
 import { VersioncheckError } from '../errors.ts'
-import type { Session } from './context.ts'
-import type { Run } from './program.ts'
+import type { Run, Session } from './context.ts'
 import { table } from './tables.ts'
 
 export function addAppCommands(parent: Command, run: Run): void {
@@ -42,12 +41,16 @@ async function add(
   guid: string,
   { manifest, jsonSince }: { manifest: ManifestFormat; jsonSince?: string },
 ): Promise<void> {
-  if (!/^[a-z0-9-]{1,32}$/.test(name)) throw new VersioncheckError('usage', `"${name}" is not a short name: a-z, 0-9 and -.`)
+  if (!/^[a-z0-9-]{1,32}$/.test(name))
+    throw new VersioncheckError('usage', `"${name}" is not a short name: a-z, 0-9 and -.`)
   if (parseGuid(guid) === undefined) throw new VersioncheckError('usage', `"${guid}" is not a guid.`)
   const since = sinceOf(manifest, jsonSince)
   await session.editor.addApplication({ name, guid, manifest, jsonSince: since })
   const replicated = await session.settle()
-  session.out.result({ name, guid, manifest, json_since: since?.toString() ?? null, replicated }, () => `${name} is known`)
+  session.out.result(
+    { name, guid, manifest, json_since: since?.toString() ?? null, replicated },
+    () => `${name} is known`,
+  )
 }
 
 /** Packed; null: never. Where it isn't given: from the start for JSON, never for RDF. */

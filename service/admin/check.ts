@@ -3,14 +3,15 @@
 import type { Command } from 'commander'
 import { checkCatalogue } from '../catalogue/index.ts'
 import { VersioncheckError } from '../errors.ts'
-import type { Session } from './context.ts'
-import type { Run } from './program.ts'
+import type { Run, Session } from './context.ts'
 import { plural, table } from './tables.ts'
 
 export function addCheckCommand(parent: Command, run: Run): void {
   parent
     .command('check')
-    .description('hold the catalogue against itself: read model, ranges, packages, hashes; exits 1 where something is wrong')
+    .description(
+      'hold the catalogue against itself: read model, ranges, packages, hashes; exits 1 where something is wrong',
+    )
     .option('--fix', 'mend what can be mended: the read model and the packed ranges')
     .action(run(check))
 }
@@ -25,7 +26,13 @@ async function check(session: Session, { fix = false }: { fix?: boolean }): Prom
     const { addons, candidates, ranges, packages, problems } = report
     const seen = `${plural(addons, 'add-on')}, ${plural(candidates, 'candidate')}, ${plural(ranges, 'range')}, ${plural(packages, 'package')}`
     if (problems.length === 0) return `${seen}: all is well`
-    const rows = problems.map(({ kind, guid, version = '-', detail, fixed }) => [kind, guid, version, detail, fixed ? 'mended' : ''])
+    const rows = problems.map(({ kind, guid, version = '-', detail, fixed }) => [
+      kind,
+      guid,
+      version,
+      detail,
+      fixed ? 'mended' : '',
+    ])
     return `${seen}\n\n${table(['kind', 'guid', 'version', 'what', ''], rows)}`
   })
   if (left.length > 0) {

@@ -3,7 +3,14 @@
 import { userInfo } from 'node:os'
 import { confirm, isCancel } from '@clack/prompts'
 import { createEditor, type Editor } from '../catalogue/index.ts'
-import { describeEndpoint, type Endpoint, openFollowers, openPrimary, type Followers, type Primary } from '../database/index.ts'
+import {
+  describeEndpoint,
+  type Endpoint,
+  type Followers,
+  openFollowers,
+  openPrimary,
+  type Primary,
+} from '../database/index.ts'
 import { VersioncheckError } from '../errors.ts'
 import { openStore, type Store } from '../files/index.ts'
 import { REPLICAS_WAIT_S_MAX } from '../limits.ts'
@@ -44,6 +51,10 @@ export interface Session {
   settle(): Promise<boolean>
 }
 
+/** Turns a command's work into what commander runs: arguments, then options. */
+// biome-ignore lint/suspicious/noExplicitAny: commander hands over what each command has declared
+export type Run = (work: (session: Session, ...args: any[]) => Promise<void>) => (...args: any[]) => Promise<void>
+
 /** Prints a result as JSON, or as text for people; what is said in between goes to standard error. */
 export interface Output {
   readonly json: boolean
@@ -77,7 +88,9 @@ export async function withSession<T>(
           if (position === undefined) return true
           const late = await followers.wait(position, REPLICAS_WAIT_S_MAX)
           for (const endpoint of late) {
-            out.note(`warning: after ${REPLICAS_WAIT_S_MAX} s the replica ${describeEndpoint(endpoint)} doesn't have the change yet; it will follow.`)
+            out.note(
+              `warning: after ${REPLICAS_WAIT_S_MAX} s the replica ${describeEndpoint(endpoint)} doesn't have the change yet; it will follow.`,
+            )
           }
           return late.length === 0
         },

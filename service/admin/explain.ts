@@ -3,8 +3,7 @@
 import { type Command, Option } from 'commander'
 import type { Mode } from '../addon/index.ts'
 import { explain } from '../catalogue/index.ts'
-import type { Session } from './context.ts'
-import type { Run } from './program.ts'
+import type { Run, Session } from './context.ts'
 import { table } from './tables.ts'
 
 const modes: readonly Mode[] = ['strict', 'normal', 'ignore']
@@ -34,6 +33,11 @@ async function explainCheck(
       versions.map(({ version, id, verdict, because }) => [version, id, verdict, because]),
     )
     const end = hidden ?? (offered === undefined ? 'nothing suits this client' : `${offered} is offered`)
-    return [`${application} ${appVersion}, mode ${mode}, asks for ${guid}`, ...(versions.length > 0 ? [lines] : []), end, answer].join('\n\n')
+    return [
+      `${application} ${appVersion}, mode ${mode}, asks for ${guid}`,
+      ...(versions.length > 0 ? [lines] : []),
+      end,
+      answer,
+    ].join('\n\n')
   })
 }

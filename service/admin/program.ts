@@ -5,14 +5,10 @@ import { type ErrorCode, reasonOf, VersioncheckError } from '../errors.ts'
 import { addAddonCommands } from './addon.ts'
 import { addAppCommands } from './app.ts'
 import { addCheckCommand } from './check.ts'
-import { type AdminOptions, createOutput, type GlobalOptions, type Session, withSession } from './context.ts'
+import { type AdminOptions, createOutput, type GlobalOptions, type Run, withSession } from './context.ts'
 import { addExplainCommand } from './explain.ts'
 import { addTransferCommands } from './transfer.ts'
 import { addVersionCommands } from './version.ts'
-
-/** Turns a command's work into what commander runs: arguments, then options. */
-// biome-ignore lint/suspicious/noExplicitAny: commander hands over what each command has declared
-export type Run = (work: (session: Session, ...args: any[]) => Promise<void>) => (...args: any[]) => Promise<void>
 
 /** 0 is done. */
 export const exitCodes = {

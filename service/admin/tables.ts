@@ -5,7 +5,12 @@ export function table(heads: readonly string[], rows: readonly (readonly (string
   const texts = [heads, ...rows].map((row) => row.map(String))
   const widths = heads.map((_, column) => Math.max(...texts.map((row) => row[column]?.length ?? 0)))
   return texts
-    .map((row) => row.map((text, column) => text.padEnd(widths[column] as number)).join('  ').trimEnd())
+    .map((row) =>
+      row
+        .map((text, column) => text.padEnd(widths[column] as number))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n')
 }
 

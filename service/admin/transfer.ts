@@ -1,19 +1,18 @@
 /** `catalog import` and `catalog export` */
 
+import { once } from 'node:events'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Presets, SingleBar } from 'cli-progress'
 import type { Command } from 'commander'
-import { exportCatalogue, importFile, type ImportReport } from '../catalogue/index.ts'
+import { exportCatalogue, type ImportReport, importFile } from '../catalogue/index.ts'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { BATCH_ADDONS, BATCH_ADDONS_MAX } from '../limits.ts'
 import { wholeNumber } from './addon.ts'
-import type { Output, Session } from './context.ts'
-import type { Run } from './program.ts'
+import type { Output, Run, Session } from './context.ts'
 import { number, plural } from './tables.ts'
 
 interface ImportOptions {
@@ -98,10 +97,16 @@ function describe(report: ImportReport): string {
   const { created, changed, unchanged, bad, leftOut, withoutPackage, withoutRange, outOfOrder } = report
   const lines = [`${number(created)} created, ${number(changed)} changed, ${number(unchanged)} unchanged`]
   if (bad > 0) lines.push(`${plural(bad, 'bad line')} left out`)
-  for (const [what, times] of Object.entries(leftOut)) lines.push(`left out, there is no place for it yet: ${what}, ${number(times)} times`)
-  if (withoutPackage > 0) lines.push(`${plural(withoutPackage, 'version')} came without a package: offered all the same, but their links answer 404`)
-  if (withoutRange > 0) lines.push(`${plural(withoutRange, 'version')} came without a range for any application: offered to nobody`)
-  if (outOfOrder > 0) lines.push(`${plural(outOfOrder, 'new version')} stood before older rows, and is served as the newest`)
+  for (const [what, times] of Object.entries(leftOut))
+    lines.push(`left out, there is no place for it yet: ${what}, ${number(times)} times`)
+  if (withoutPackage > 0)
+    lines.push(
+      `${plural(withoutPackage, 'version')} came without a package: offered all the same, but their links answer 404`,
+    )
+  if (withoutRange > 0)
+    lines.push(`${plural(withoutRange, 'version')} came without a range for any application: offered to nobody`)
+  if (outOfOrder > 0)
+    lines.push(`${plural(outOfOrder, 'new version')} stood before older rows, and is served as the newest`)
   return lines.join('\n')
 }
 
@@ -129,7 +134,11 @@ function createBar(out: Output): Bar {
     }
   }
   const bar = new SingleBar(
-    { format: '{pass} {bar} {percentage} % | {addons} add-ons | {duration_formatted}', stream: process.stderr, etaBuffer: 50 },
+    {
+      format: '{pass} {bar} {percentage} % | {addons} add-ons | {duration_formatted}',
+      stream: process.stderr,
+      etaBuffer: 50,
+    },
     Presets.shades_classic,
   )
   bar.start(100, 0, { pass: 'checking', addons: 0 })
@@ -139,14 +148,20 @@ function createBar(out: Output): Bar {
   }
 }
 
-async function exportCommand({ primary, store, out }: Session, file: string | undefined, { packages = false }: { packages?: boolean }): Promise<void> {
-  if (packages && file === undefined) throw new VersioncheckError('usage', '--packages needs a file, for its folder to be known.')
+async function exportCommand(
+  { primary, store, out }: Session,
+  file: string | undefined,
+  { packages = false }: { packages?: boolean },
+): Promise<void> {
+  if (packages && file === undefined)
+    throw new VersioncheckError('usage', '--packages needs a file, for its folder to be known.')
   const digests = new Set<string>()
   const pathOf = (digest: string) => {
     digests.add(digest)
     return `packages/${digest}.xpi`
   }
-  const target: WriteStream | NodeJS.WriteStream = file === undefined ? process.stdout : createWriteStream(`${file}.new`)
+  const target: WriteStream | NodeJS.WriteStream =
+    file === undefined ? process.stdout : createWriteStream(`${file}.new`)
   const count = await exportCatalogue({
     primary,
     ...(packages && { pathOf }),
@@ -160,5 +175,8 @@ async function exportCommand({ primary, store, out }: Session, file: string | un
   if (packages) await mkdir(join(dirname(file), 'packages'), { recursive: true })
   for (const digest of digests) await copyFile(store.pathOf(digest), join(dirname(file), pathOf(digest)))
   await rename(`${file}.new`, file)
-  out.result({ addons: count, packages: digests.size }, () => `${plural(count, 'add-on')} written to ${file}${packages ? ` with ${plural(digests.size, 'package')}` : ''}`)
+  out.result(
+    { addons: count, packages: digests.size },
+    () => `${plural(count, 'add-on')} written to ${file}${packages ? ` with ${plural(digests.size, 'package')}` : ''}`,
+  )
 }

@@ -5,8 +5,7 @@ import type { Channel, FileStatus } from '../addon/index.ts'
 import { publishPackage, type StoredAddon } from '../catalogue/index.ts'
 import { VersioncheckError } from '../errors.ts'
 import { changeAddon, findAddon } from './addon.ts'
-import type { Session } from './context.ts'
-import type { Run } from './program.ts'
+import type { Run, Session } from './context.ts'
 import { plural } from './tables.ts'
 
 export function addVersionCommands(parent: Command, run: Run): void {
@@ -24,23 +23,42 @@ export function addVersionCommands(parent: Command, run: Run): void {
     .argument('<guid>')
     .argument('<version>')
     .option('--unlisted', 'of the unlisted channel')
-    .action(run((session, guid: string, number: string, options: ChannelOption) => setFileStatus(session, guid, number, options, 'disabled')))
+    .action(
+      run((session, guid: string, number: string, options: ChannelOption) =>
+        setFileStatus(session, guid, number, options, 'disabled'),
+      ),
+    )
   version
     .command('enable')
     .description('offer a withdrawn version again')
     .argument('<guid>')
     .argument('<version>')
     .option('--unlisted', 'of the unlisted channel')
-    .action(run((session, guid: string, number: string, options: ChannelOption) => setFileStatus(session, guid, number, options, 'approved')))
+    .action(
+      run((session, guid: string, number: string, options: ChannelOption) =>
+        setFileStatus(session, guid, number, options, 'approved'),
+      ),
+    )
 }
 
 interface ChannelOption {
   readonly unlisted?: boolean
 }
 
-async function add(session: Session, guid: string, path: string, { releaseNotes }: { releaseNotes?: string }): Promise<void> {
+async function add(
+  session: Session,
+  guid: string,
+  path: string,
+  { releaseNotes }: { releaseNotes?: string },
+): Promise<void> {
   const { editor, store, out } = session
-  const published = await publishPackage({ editor, store, guid, path, ...(releaseNotes !== undefined && { releaseNotes }) })
+  const published = await publishPackage({
+    editor,
+    store,
+    guid,
+    path,
+    ...(releaseNotes !== undefined && { releaseNotes }),
+  })
   const replicated = await session.settle()
   const { version, digest, size, ranges, strict } = published.package
   const { created, warnings } = published

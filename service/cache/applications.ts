@@ -1,7 +1,7 @@
 /** The applications that may ask, held in memory and read again every second: an admin may add one. */
 
 import { type Application, type ManifestFormat, splitPacked } from '../addon/index.ts'
-import { readStatement, type Replicas } from '../database/index.ts'
+import { type Replicas, readStatement } from '../database/index.ts'
 import { APPLICATIONS_EVERY_MS, COLD_MS_MAX } from '../limits.ts'
 
 export interface Applications {

@@ -1,4 +1,4 @@
 /** What workers hold, and where they get it from. */
 
-export { type Applications, openApplications } from './applications.ts'
-export { createSource, type Source } from './source.ts'
+export { openApplications } from './applications.ts'
+export { createSource } from './source.ts'

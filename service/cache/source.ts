@@ -1,7 +1,7 @@
 /** Where entries come from when no tier has them: the update join, on a replica. */
 
 import type { AddonType, Application } from '../addon/index.ts'
-import { readStatement, type Replicas, type Row, withValues } from '../database/index.ts'
+import { type Replicas, type Row, readStatement, withValues } from '../database/index.ts'
 import { VersioncheckError } from '../errors.ts'
 import { COLD_MS_MAX, COLD_WAITING_MAX } from '../limits.ts'
 import { type Candidate, type EntryMemory, makeEntry, type Offer } from '../update/index.ts'

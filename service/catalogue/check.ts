@@ -59,14 +59,27 @@ async function checkRanges(primary: Primary, editor: Editor, fix: boolean, probl
     )
     const wrong = rows
       .map((row) => ({ row, min: packAppVersion(row.min as string), max: packAppVersion(row.max as string) }))
-      .filter(({ row, min, max }) => BigInt(row.min_packed as string) !== min || BigInt(row.max_packed as string) !== max)
-    if (fix && wrong.length > 0) await editor.repackRanges(wrong.map(({ row, min, max }) => ({ ...rangeKey(row), min, max })))
+      .filter(
+        ({ row, min, max }) => BigInt(row.min_packed as string) !== min || BigInt(row.max_packed as string) !== max,
+      )
+    if (fix && wrong.length > 0)
+      await editor.repackRanges(wrong.map(({ row, min, max }) => ({ ...rangeKey(row), min, max })))
     for (const { row } of wrong) {
-      problems.push({ kind: 'range', ...nameOf(row), detail: `${row.min} to ${row.max} is packed as something else`, fixed: fix })
+      problems.push({
+        kind: 'range',
+        ...nameOf(row),
+        detail: `${row.min} to ${row.max} is packed as something else`,
+        fixed: fix,
+      })
     }
     for (const row of rows) {
       if (packAppVersion(row.min as string) <= packAppVersion(row.max as string)) continue
-      problems.push({ kind: 'range', ...nameOf(row), detail: `its minimum ${row.min} is above its maximum ${row.max}`, fixed: false })
+      problems.push({
+        kind: 'range',
+        ...nameOf(row),
+        detail: `its minimum ${row.min} is above its maximum ${row.max}`,
+        fixed: false,
+      })
     }
     count += rows.length
     after += PAGE
@@ -77,7 +90,19 @@ async function checkRanges(primary: Primary, editor: Editor, fix: boolean, probl
 
 /** `candidates` must hold exactly what `offerable` does. */
 async function checkReadModel(primary: Primary, editor: Editor, fix: boolean, problems: Problem[]): Promise<number> {
-  const columns = ['version', 'min', 'max', 'min_packed', 'max_packed', 'strict', 'has_release_notes', 'file_id', 'filename', 'hash', 'url']
+  const columns = [
+    'version',
+    'min',
+    'max',
+    'min_packed',
+    'max_packed',
+    'strict',
+    'has_release_notes',
+    'file_id',
+    'filename',
+    'hash',
+    'url',
+  ]
   const key = 'o.addon_id = c.addon_id AND o.application_id = c.application_id AND o.version_id = c.version_id'
   const [last] = await primary.rows('SELECT MAX(id) AS last FROM addons')
   for (let after = 0; after < Number(last?.last ?? 0); after += PAGE) {
@@ -98,11 +123,17 @@ async function checkReadModel(primary: Primary, editor: Editor, fix: boolean, pr
     const addonIds = [...new Set([...missing, ...surplus].map(({ addon_id }) => addon_id as number))]
     if (fix && addonIds.length > 0) await editor.rebuildCandidates(addonIds)
     for (const row of missing) {
-      const detail = row.missing === 1 ? 'may be offered, but is not in the read model' : 'differs from its row in the read model'
+      const detail =
+        row.missing === 1 ? 'may be offered, but is not in the read model' : 'differs from its row in the read model'
       problems.push({ kind: 'read model', ...nameOf(row), detail, fixed: fix })
     }
     for (const row of surplus) {
-      problems.push({ kind: 'read model', ...nameOf(row), detail: 'may not be offered, but is in the read model', fixed: fix })
+      problems.push({
+        kind: 'read model',
+        ...nameOf(row),
+        detail: 'may not be offered, but is in the read model',
+        fixed: fix,
+      })
     }
   }
   const [row] = await primary.rows('SELECT COUNT(*) AS candidates FROM candidates')
@@ -124,10 +155,12 @@ async function checkPackages(primary: Primary, store: Store, problems: Problem[]
       const digest = row.package as string
       const hash = row.hash as string | null
       const intact = await store.isIntact(digest)
-      const found = (kind: Problem['kind'], detail: string) => problems.push({ kind, ...nameOf(row), detail, fixed: false })
+      const found = (kind: Problem['kind'], detail: string) =>
+        problems.push({ kind, ...nameOf(row), detail, fixed: false })
       if (intact === undefined) found('package', `its package ${digest} is not in the store: its link answers 404`)
       else if (!intact) found('package', `its package ${digest} is damaged`)
-      else if (row.size !== null && (await store.sizeOf(digest)) !== row.size) found('package', `its size is not ${row.size}`)
+      else if (row.size !== null && (await store.sizeOf(digest)) !== row.size)
+        found('package', `its size is not ${row.size}`)
       if (hash?.toLowerCase().startsWith('sha256:') && hash.toLowerCase() !== `sha256:${digest}`) {
         found('hash', `${hash} is announced, but the package has sha256:${digest}`)
       }

@@ -40,7 +40,9 @@ export interface Editor {
   /** Makes the candidates of these add-ons (by id) what the other tables say; returns how many rows that took. */
   rebuildCandidates(addonIds: readonly number[]): Promise<number>
   /** Packs these ranges anew. */
-  repackRanges(ranges: readonly { versionId: number; applicationId: number; min: bigint; max: bigint; addonId: number }[]): Promise<void>
+  repackRanges(
+    ranges: readonly { versionId: number; applicationId: number; min: bigint; max: bigint; addonId: number }[],
+  ): Promise<void>
 }
 
 export interface EditorOptions {
@@ -70,7 +72,10 @@ export function createEditor({ primary, actor }: EditorOptions): Editor {
     ])
   }
 
-  async function rebuild(statements: Statements, { kept, created }: { kept: readonly number[]; created: readonly number[] }) {
+  async function rebuild(
+    statements: Statements,
+    { kept, created }: { kept: readonly number[]; created: readonly number[] },
+  ) {
     let rows = 0
     if (kept.length > 0) rows += (await statements.write(removeCandidates, [kept])).affectedRows
     if (kept.length + created.length > 0) {
@@ -80,7 +85,11 @@ export function createEditor({ primary, actor }: EditorOptions): Editor {
   }
 
   /** Loads and locks add-ons by id; records that their candidates or ranges were mended. */
-  async function mend(addonIds: readonly number[], action: string, work: (statements: Statements) => Promise<number>): Promise<number> {
+  async function mend(
+    addonIds: readonly number[],
+    action: string,
+    work: (statements: Statements) => Promise<number>,
+  ): Promise<number> {
     const rows = await primary.transaction(async (statements) => {
       const locked = await lockById(statements, addonIds)
       const changed = await work(statements)
@@ -131,7 +140,10 @@ export function createEditor({ primary, actor }: EditorOptions): Editor {
 
     async addApplication({ name, guid, manifest, jsonSince }) {
       await primary.transaction(async (statements) => {
-        const [clash] = await statements.rows('SELECT name FROM applications WHERE name = ? OR guid = ? FOR UPDATE', [name, guid])
+        const [clash] = await statements.rows('SELECT name FROM applications WHERE name = ? OR guid = ? FOR UPDATE', [
+          name,
+          guid,
+        ])
         if (clash !== undefined) {
           throw new VersioncheckError('application_exists', `An application "${name}" or ${guid} is there already.`, {
             hint: 'catalog app list shows them.',
@@ -169,16 +181,23 @@ export function createEditor({ primary, actor }: EditorOptions): Editor {
 async function lockAndLoad(statements: Statements, guids: readonly string[]): Promise<Map<string, StoredAddon>> {
   if (guids.length === 0) return new Map()
   const rows = await statements.rows('SELECT id FROM addons WHERE guid IN (?)', [guids])
-  const locked = await lockById(statements, rows.map(({ id }) => id as number))
-  const addons = await loadAddons(statements, locked.map(({ id }) => id))
+  const locked = await lockById(
+    statements,
+    rows.map(({ id }) => id as number),
+  )
+  const addons = await loadAddons(
+    statements,
+    locked.map(({ id }) => id),
+  )
   return new Map(addons.map((addon) => [addon.guid, addon]))
 }
 
 async function lockById(statements: Statements, ids: readonly number[]): Promise<{ id: number; guid: string }[]> {
   if (ids.length === 0) return []
-  return (await statements.rows('SELECT id, guid FROM addons WHERE id IN (?) ORDER BY id FOR UPDATE', [
-    ids,
-  ])) as { id: number; guid: string }[]
+  return (await statements.rows('SELECT id, guid FROM addons WHERE id IN (?) ORDER BY id FOR UPDATE', [ids])) as {
+    id: number
+    guid: string
+  }[]
 }
 
 /** Ids by short name. */

@@ -52,7 +52,8 @@ export async function explain(statements: Statements, question: Question): Promi
     const { admitted, because } = verdictOn(version, application.name, client, mode)
     const described = { id: version.id as number, version: version.version, because }
     if (!admitted) return { ...described, verdict: 'withheld' }
-    if (offered !== undefined) return { ...described, verdict: 'outdone', because: `${because}, but ${offered} is newer` }
+    if (offered !== undefined)
+      return { ...described, verdict: 'outdone', because: `${because}, but ${offered} is newer` }
     offered = version.version
     return { ...described, verdict: 'offered' }
   })

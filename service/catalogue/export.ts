@@ -51,7 +51,10 @@ export function lineOf(addon: StoredAddon, pathOf?: (digest: string) => string):
   })
 }
 
-function versionLine({ id, file, compatibility, created, ...fields }: VersionState, pathOf?: (digest: string) => string) {
+function versionLine(
+  { id, file, compatibility, created, ...fields }: VersionState,
+  pathOf?: (digest: string) => string,
+) {
   const { package: digest, ...fileFields } = file
   const path = digest === null ? undefined : pathOf?.(digest)
   return withoutEmpty({

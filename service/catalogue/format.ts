@@ -27,18 +27,27 @@ const line = (max: number) =>
     .string()
     .min(1, 'is blank')
     .max(max, `is longer than ${max} characters`)
-    .refine((text) => text.trim() !== '' && !CONTROL.test(text) && wellFormed(text), 'is blank, or has control characters or half surrogates')
+    .refine(
+      (text) => text.trim() !== '' && !CONTROL.test(text) && wellFormed(text),
+      'is blank, or has control characters or half surrogates',
+    )
 const prose = z.string().max(200_000, 'is longer than 200,000 characters').refine(wellFormed, 'has half surrogates')
 
 const count = z.number().int('is not a whole number').min(0, 'is negative').max(4_294_967_295, 'is too large')
-const id = z.number().int('is not a whole number').min(1, 'is not positive').max(GIVEN_ID_MAX, `is above ${GIVEN_ID_MAX}`)
+const id = z
+  .number()
+  .int('is not a whole number')
+  .min(1, 'is not positive')
+  .max(GIVEN_ID_MAX, `is above ${GIVEN_ID_MAX}`)
 const locale = z.string().regex(/^[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,3}$/, 'is not a locale')
 
 /** A string stands for the text in the default locale. */
 const translations = z.union([prose, z.record(locale, prose.nullable())])
 
 const time = z.string().transform((text, context) => {
-  const at = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?$/.test(text) ? Date.parse(text) : Number.NaN
+  const at = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN
   if (Number.isNaN(at)) {
     context.addIssue('is not a time such as 2026-01-02T03:04:05Z')
     return z.NEVER
@@ -47,15 +56,24 @@ const time = z.string().transform((text, context) => {
 })
 
 const slug = line(SLUG_LENGTH_MAX).refine((text) => !/[/?#%\\]/.test(text), 'has one of / ? # % \\')
-const url = line(URL_LENGTH_MAX).refine((text) => /^https?:\/\/[^/]/i.test(text) && URL.canParse(text), 'is not an http or https address')
+const url = line(URL_LENGTH_MAX).refine(
+  (text) => /^https?:\/\/[^/]/i.test(text) && URL.canParse(text),
+  'is not an http or https address',
+)
 const appVersion = line(APP_VERSION_LENGTH_MAX)
 
 const hash = z
   .string()
-  .regex(/^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})?$/i, 'is neither sha256: with 64 nor sha512: with 128 hex digits')
+  .regex(
+    /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})?$/i,
+    'is neither sha256: with 64 nor sha512: with 128 hex digits',
+  )
   .transform((text) => (text === '' ? null : text))
 
-const filename = line(FILENAME_LENGTH_MAX).refine((text) => !/[/\\]/.test(text) && text !== '.' && text !== '..', 'is not a base name')
+const filename = line(FILENAME_LENGTH_MAX).refine(
+  (text) => !/[/\\]/.test(text) && text !== '.' && text !== '..',
+  'is not a base name',
+)
 
 const range = z.strictObject({ min: appVersion.optional(), max: appVersion.optional() })
 
@@ -85,7 +103,9 @@ const author = z.object({ name: line(255), username: line(190).optional() })
 
 const addon = z.object({
   id: id.optional(),
-  guid: z.string().refine((text) => parseGuid(text) !== undefined, 'is not a guid: 1 to 255 bytes, no control characters'),
+  guid: z
+    .string()
+    .refine((text) => parseGuid(text) !== undefined, 'is not a guid: 1 to 255 bytes, no control characters'),
   slug: slug.optional(),
   type: z.enum(addonTypes).optional(),
   status: z.enum(addonStatuses).optional(),
@@ -125,7 +145,8 @@ export type ParsedLine =
 
 /** Reads one line that has been parsed as JSON. */
 export function parseLine(value: unknown): ParsedLine {
-  if (typeof value === 'object' && value !== null && 'collection' in value && !('guid' in value)) return { kind: 'collection' }
+  if (typeof value === 'object' && value !== null && 'collection' in value && !('guid' in value))
+    return { kind: 'collection' }
   const { success, data, error } = addon.safeParse(value)
   if (success) return { kind: 'addon', addon: data, leftOut: leftOutOf(value as object) }
   return { kind: 'bad', reasons: error.issues.slice(0, 5).map(({ path, message }) => `${pathText(path)}: ${message}`) }
@@ -137,7 +158,11 @@ function leftOutOf(value: object): string[] {
   const names = Object.keys(value).filter((name) => !(name in known))
   const versions = 'versions' in value && Array.isArray(value.versions) ? value.versions : []
   for (const entry of versions) {
-    names.push(...Object.keys(entry).filter((name) => !(name in version.shape)).map((name) => `versions.${name}`))
+    names.push(
+      ...Object.keys(entry)
+        .filter((name) => !(name in version.shape))
+        .map((name) => `versions.${name}`),
+    )
     const ofFile = Object.keys(entry.file ?? {}).filter((name) => !(name in file.shape))
     names.push(...ofFile.map((name) => `versions.file.${name}`))
   }

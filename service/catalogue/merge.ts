@@ -128,13 +128,19 @@ function mergeVersion(
       url: kept(file.url, old?.file.url),
       package: facts?.digest ?? old?.file.package ?? null,
     },
-    compatibility: mergeRanges(old?.compatibility ?? {}, line.compatibility ?? (line.compatibility === null ? null : facts?.ranges)),
+    compatibility: mergeRanges(
+      old?.compatibility ?? {},
+      line.compatibility ?? (line.compatibility === null ? null : facts?.ranges),
+    ),
   }
 }
 
 function mergeRanges(
   old: Readonly<Record<string, AppRange>>,
-  given: Readonly<Record<string, Partial<AppRange> | { min?: string | undefined; max?: string | undefined } | null>> | null | undefined,
+  given:
+    | Readonly<Record<string, Partial<AppRange> | { min?: string | undefined; max?: string | undefined } | null>>
+    | null
+    | undefined,
 ): Record<string, AppRange> {
   if (given === null) return {}
   const merged: Record<string, AppRange> = { ...old }
@@ -142,7 +148,10 @@ function mergeRanges(
     if (range === null) delete merged[application]
     else {
       const before = merged[application]
-      merged[application] = { min: range.min ?? before?.min ?? DEFAULT_MIN, max: range.max ?? before?.max ?? DEFAULT_MAX }
+      merged[application] = {
+        min: range.min ?? before?.min ?? DEFAULT_MIN,
+        max: range.max ?? before?.max ?? DEFAULT_MAX,
+      }
     }
   }
   return merged

@@ -34,7 +34,10 @@ export async function publishPackage({ editor, store, guid, path, releaseNotes }
   const pack = await readPackage(path)
   const { version } = pack
   if (pack.guid !== guid) {
-    throw new VersioncheckError('package_refused', `${basename(path)} is the package of "${pack.guid}", not of "${guid}".`)
+    throw new VersioncheckError(
+      'package_refused',
+      `${basename(path)} is the package of "${pack.guid}", not of "${guid}".`,
+    )
   }
   const digest = await store.take(path)
   if (digest !== pack.digest) throw new VersioncheckError('package_refused', `${path} changed while it was read.`)
@@ -65,7 +68,9 @@ export async function publishPackage({ editor, store, guid, path, releaseNotes }
   const warnings = []
   if (!pack.signed) warnings.push('the package bears no Mozilla signature: a release Firefox refuses it')
   if (higher !== undefined) {
-    warnings.push(`${higher} is a higher number, yet ${version} is what is served now, being the newest row; Firefox doesn't go back to it`)
+    warnings.push(
+      `${higher} is a higher number, yet ${version} is what is served now, being the newest row; Firefox doesn't go back to it`,
+    )
   }
   return { package: pack, created: saved?.transition.before === undefined, warnings }
 }

@@ -4,8 +4,8 @@ import { packAppVersion } from '../addon/index.ts'
 import type { Statements, Value } from '../database/index.ts'
 import {
   type AddonState,
-  addonFields,
   type Author,
+  addonFields,
   detailFields,
   type FileState,
   fileFields,
@@ -134,7 +134,9 @@ class Writer {
       'INSERT INTO authors (username, name) VALUES ? ON DUPLICATE KEY UPDATE name = VALUES(name)',
       [rows],
     )
-    const found = await this.statements.rows('SELECT id, username FROM authors WHERE username IN (?)', [[...names.keys()]])
+    const found = await this.statements.rows('SELECT id, username FROM authors WHERE username IN (?)', [
+      [...names.keys()],
+    ])
     return new Map(found.map(({ id, username }) => [username as string, id as number]))
   }
 
@@ -304,5 +306,8 @@ function toColumn(value: unknown): Value {
 
 /** `download-management` -> `Download Management` */
 function titleOf(slug: string): string {
-  return slug.replaceAll(/(?:^|-)(\w)/g, (match, letter: string) => (match.startsWith('-') ? ' ' : '') + letter.toUpperCase())
+  return slug.replaceAll(
+    /(?:^|-)(\w)/g,
+    (match, letter: string) => (match.startsWith('-') ? ' ' : '') + letter.toUpperCase(),
+  )
 }

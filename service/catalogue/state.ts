@@ -203,8 +203,12 @@ export async function loadAddons(statements: Statements, ids: readonly number[])
     description: parsed(row.description),
     homepage: parsed(row.homepage),
     authors: authorsOf(row.id).map(({ username, name }) => ({ username: username as string, name: name as string })),
-    categories: categoriesOf(row.id).map(({ slug }) => slug as string).sort(),
-    tags: tagsOf(row.id).map(({ tag }) => tag as string).sort(),
+    categories: categoriesOf(row.id)
+      .map(({ slug }) => slug as string)
+      .sort(),
+    tags: tagsOf(row.id)
+      .map(({ tag }) => tag as string)
+      .sort(),
     versions: versionsOf(row.id).map(versionOf),
   }))
 }

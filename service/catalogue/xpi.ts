@@ -61,7 +61,8 @@ async function readZip(path: string): Promise<{ manifest: Buffer; signed: boolea
   const file = await open(path)
   try {
     const zip = await fromFdPromise(file.fd, { autoClose: false, strictFileNames: true })
-    if (zip.entryCount > PACKAGE_ENTRIES_MAX) throw new Error(`it has ${zip.entryCount} entries, more than ${PACKAGE_ENTRIES_MAX}`)
+    if (zip.entryCount > PACKAGE_ENTRIES_MAX)
+      throw new Error(`it has ${zip.entryCount} entries, more than ${PACKAGE_ENTRIES_MAX}`)
     const seen = new Set<string>()
     const places: { start: number; end: number }[] = []
     let manifest: Buffer | undefined
@@ -75,8 +76,10 @@ async function readZip(path: string): Promise<{ manifest: Buffer; signed: boolea
       if (MANIFESTS.includes(name.toLowerCase()) && ++manifests > 1) throw new Error('it has two manifests')
       if (SIGNATURES.includes(name)) signed = true
       unpacked += entry.uncompressedSize
-      if (unpacked > PACKAGE_UNPACKED_BYTES_MAX) throw new Error(`it unpacks to more than ${PACKAGE_UNPACKED_BYTES_MAX} bytes`)
-      if (name === 'manifest.json' && entry.uncompressedSize > MANIFEST_BYTES_MAX) throw new Error('its manifest.json is too large')
+      if (unpacked > PACKAGE_UNPACKED_BYTES_MAX)
+        throw new Error(`it unpacks to more than ${PACKAGE_UNPACKED_BYTES_MAX} bytes`)
+      if (name === 'manifest.json' && entry.uncompressedSize > MANIFEST_BYTES_MAX)
+        throw new Error('its manifest.json is too large')
       places.push(await placeOf(zip, entry))
       const content = await readEntry(zip, entry, { keep: name === 'manifest.json' })
       if (name === 'manifest.json') manifest = content
@@ -109,7 +112,8 @@ async function placeOf(zip: ZipFile, entry: Entry): Promise<{ start: number; end
   if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED) {
     throw new Error(`its entry "${name}" is compressed in a way that Firefox doesn't know`)
   }
-  if (((entry.externalFileAttributes >>> 16) & FILE_TYPE) === SYMLINK) throw new Error(`its entry "${name}" is a symbolic link`)
+  if (((entry.externalFileAttributes >>> 16) & FILE_TYPE) === SYMLINK)
+    throw new Error(`its entry "${name}" is a symbolic link`)
   return { start: entry.relativeOffsetOfLocalHeader, end: local.fileDataStart + entry.compressedSize }
 }
 
@@ -144,7 +148,12 @@ type Json = Readonly<Record<string, unknown>>
 function readManifest(bytes: Buffer): Omit<Package, 'signed' | 'size' | 'digest'> {
   const manifest = parseManifest(bytes)
   const { browser_specific_settings: specific } = manifest
-  const settings = isObject(specific) && isObject(specific.gecko) ? specific : manifest.manifest_version === 2 ? manifest.applications : specific
+  const settings =
+    isObject(specific) && isObject(specific.gecko)
+      ? specific
+      : manifest.manifest_version === 2
+        ? manifest.applications
+        : specific
   const gecko = isObject(settings) && isObject(settings.gecko) ? settings.gecko : {}
   const android = isObject(specific) && isObject(specific.gecko_android) ? specific.gecko_android : undefined
 
@@ -180,7 +189,9 @@ function parseManifest(bytes: Buffer): Json {
   let manifest: unknown
   try {
     // Firefox lets `//` comments stand in a manifest, outside of strings.
-    manifest = JSON.parse(text.replaceAll(/("(?:[^"\\\n]|\\.)*")|\/\/.*/g, (_, string: string | undefined) => string ?? ''))
+    manifest = JSON.parse(
+      text.replaceAll(/("(?:[^"\\\n]|\\.)*")|\/\/.*/g, (_, string: string | undefined) => string ?? ''),
+    )
   } catch (error) {
     throw new Error(`its manifest.json is not JSON: ${reasonOf(error)}`)
   }

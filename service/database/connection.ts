@@ -75,7 +75,11 @@ export function isFatal(error: unknown): boolean {
 function unreachable(endpoint: Endpoint, cause: unknown): VersioncheckError {
   const { code, message } = cause as QueryError
   const where = describeEndpoint(endpoint)
-  if (code === 'ER_ACCESS_DENIED_ERROR' || code === 'ER_DBACCESS_DENIED_ERROR' || code === 'ER_ACCOUNT_HAS_BEEN_LOCKED') {
+  if (
+    code === 'ER_ACCESS_DENIED_ERROR' ||
+    code === 'ER_DBACCESS_DENIED_ERROR' ||
+    code === 'ER_ACCOUNT_HAS_BEEN_LOCKED'
+  ) {
     return new VersioncheckError('database_refused', `The database ${where} refuses the user "${endpoint.user}".`, {
       hint: 'Check user and password in DATABASE_URL and REPLICA_URLS; docs/operations.md has the accounts.',
       cause,

@@ -19,7 +19,9 @@ export function openFollowers(endpoints: readonly Endpoint[]): Followers {
       const connection = connections.get(endpoint) ?? (await connect(endpoint, { connectMs: seconds * 1_000 }))
       connections.set(endpoint, connection)
       const deadlineMs = seconds * 1_000 + 500
-      const [row] = await execute(connection, 'SELECT MASTER_GTID_WAIT(?, ?) AS timedOut', [position, seconds], { deadlineMs })
+      const [row] = await execute(connection, 'SELECT MASTER_GTID_WAIT(?, ?) AS timedOut', [position, seconds], {
+        deadlineMs,
+      })
       return row?.timedOut === 0
     } catch {
       connections.get(endpoint)?.destroy()

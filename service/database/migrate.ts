@@ -6,8 +6,8 @@ import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import type { QueryError } from 'mysql2'
 import { reasonOf, VersioncheckError } from '../errors.ts'
-import { derivedPassword, type Endpoint, endpointAs, isAccount } from './endpoint.ts'
 import { connect } from './connection.ts'
+import { derivedPassword, type Endpoint, endpointAs, isAccount } from './endpoint.ts'
 import { openPrimary, type Primary } from './primary.ts'
 import { migrationsFolder } from './statements.ts'
 
@@ -72,7 +72,16 @@ async function pendingOf(primary: Primary): Promise<string[]> {
 }
 
 async function runDbmate(owner: Endpoint, command: 'create' | 'migrate'): Promise<void> {
-  const args = ['--env-file', '/dev/null', '--migrations-dir', migrationsFolder, '--migrations-table', TABLE, '--no-dump-schema', command]
+  const args = [
+    '--env-file',
+    '/dev/null',
+    '--migrations-dir',
+    migrationsFolder,
+    '--migrations-table',
+    TABLE,
+    '--no-dump-schema',
+    command,
+  ]
   try {
     // By environment: a command line is open to every user of the machine.
     await promisify(execFile)(resolveBinary(), args, { env: { ...process.env, DATABASE_URL: dbmateUrl(owner) } })
@@ -99,7 +108,10 @@ async function admitAccounts(primary: Primary, owner: Endpoint): Promise<void> {
       const connection = await connect(endpoint, { connectMs: CONNECT_MS })
       connection.destroy()
     } catch {
-      await primary.write(`ALTER USER ?@'%' IDENTIFIED BY ? ACCOUNT UNLOCK`, [endpoint.user, derivedPassword(owner, role)])
+      await primary.write(`ALTER USER ?@'%' IDENTIFIED BY ? ACCOUNT UNLOCK`, [
+        endpoint.user,
+        derivedPassword(owner, role),
+      ])
     }
   }
 }

@@ -71,7 +71,14 @@ export function openPool(endpoint: Endpoint): Pool {
     try {
       return await pool.acquire()
     } catch (error) {
-      throw lastError ?? new VersioncheckError('database_unreachable', `No connection to ${describeEndpoint(endpoint)} was free in time.`, { cause: error })
+      throw (
+        lastError ??
+        new VersioncheckError(
+          'database_unreachable',
+          `No connection to ${describeEndpoint(endpoint)} was free in time.`,
+          { cause: error },
+        )
+      )
     }
   }
 
@@ -87,11 +94,11 @@ export function openPool(endpoint: Endpoint): Pool {
       const connection = await acquire()
       try {
         const rows = await execute(connection, statement, values, { deadlineMs })
-        pool.release(connection)
+        await pool.release(connection)
         return rows
       } catch (error) {
-        if (isFatal(error)) pool.destroy(connection)
-        else pool.release(connection)
+        if (isFatal(error)) await pool.destroy(connection)
+        else await pool.release(connection)
         throw error
       }
     },

@@ -1,7 +1,7 @@
 /** The primary: one connection for a writer, its transactions, and how to wait until the replicas have them. */
 
-import type { QueryError, ResultSetHeader } from 'mysql2'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { QueryError, ResultSetHeader } from 'mysql2'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { WRITE_ATTEMPTS_MAX } from '../limits.ts'
 import { type Connection, connect, type Row, type Value } from './connection.ts'
@@ -57,10 +57,14 @@ export async function openPrimary(endpoint: Endpoint): Promise<Primary> {
           await statements.write('ROLLBACK').catch(() => {})
           if (!isConflict(error)) throw error
           if (attempt >= WRITE_ATTEMPTS_MAX) {
-            throw new VersioncheckError('write_conflict', `Other writers got in the way ${attempt} times: ${reasonOf(error)}.`, {
-              hint: 'Nothing was changed. Try again.',
-              cause: error,
-            })
+            throw new VersioncheckError(
+              'write_conflict',
+              `Other writers got in the way ${attempt} times: ${reasonOf(error)}.`,
+              {
+                hint: 'Nothing was changed. Try again.',
+                cause: error,
+              },
+            )
           }
           await sleep(Math.random() * 20 * 2 ** attempt)
         }

@@ -60,7 +60,10 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
     return await Promise.race([
       promise,
       new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new VersioncheckError('database_unreachable', `No answer within ${Math.round(ms)} ms.`)), ms)
+        timer = setTimeout(
+          () => reject(new VersioncheckError('database_unreachable', `No answer within ${Math.round(ms)} ms.`)),
+          ms,
+        )
       }),
     ])
   } finally {

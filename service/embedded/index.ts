@@ -1,4 +1,3 @@
 /** The private MariaDB of `npm start` and of the tests. */
 
-export { findProgram, installDataFolder, type Mariadb, startMariadb } from './mariadb.ts'
-export { type PrivateDatabase, startPrivateDatabase, usePrivateDatabase } from './private-database.ts'
+export { startPrivateDatabase, usePrivateDatabase } from './private-database.ts'

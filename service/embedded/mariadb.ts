@@ -69,9 +69,13 @@ export function requireMariadb(): { server: string; install: string } {
   const server = findProgram('mariadbd')
   const install = findProgram('mariadb-install-db')
   if (server !== undefined && install !== undefined) return { server, install }
-  throw new VersioncheckError('mariadb_missing', `${server === undefined ? 'mariadbd' : 'mariadb-install-db'} is not installed.`, {
-    hint: 'As root: apt-get install mariadb-server-core mariadb-client-core. Or set DATABASE_URL to a server of yours.',
-  })
+  throw new VersioncheckError(
+    'mariadb_missing',
+    `${server === undefined ? 'mariadbd' : 'mariadb-install-db'} is not installed.`,
+    {
+      hint: 'As root: apt-get install mariadb-server-core mariadb-client-core. Or set DATABASE_URL to a server of yours.',
+    },
+  )
 }
 
 /** Makes an empty data folder whose only accounts are those that `sql` creates. */
@@ -79,9 +83,13 @@ export async function installDataFolder(dataFolder: string, sql: string): Promis
   const { install } = requireMariadb()
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 })
   const extra = `${dataFolder}.sql`
-  writeFileSync(extra, `FLUSH PRIVILEGES;\nDELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';\nFLUSH PRIVILEGES;\n${sql}\n`, {
-    mode: 0o600,
-  })
+  writeFileSync(
+    extra,
+    `FLUSH PRIVILEGES;\nDELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';\nFLUSH PRIVILEGES;\n${sql}\n`,
+    {
+      mode: 0o600,
+    },
+  )
   const args = [
     '--no-defaults',
     `--datadir=${dataFolder}`,
@@ -95,7 +103,11 @@ export async function installDataFolder(dataFolder: string, sql: string): Promis
     await promisify(execFile)(install, args)
   } catch (cause) {
     const { stdout = '', stderr = '' } = cause as { stdout?: string; stderr?: string }
-    throw new VersioncheckError('mariadb_failed', `mariadb-install-db failed: ${lastLines(stderr || stdout || reasonOf(cause))}`, { cause })
+    throw new VersioncheckError(
+      'mariadb_failed',
+      `mariadb-install-db failed: ${lastLines(stderr || stdout || reasonOf(cause))}`,
+      { cause },
+    )
   } finally {
     await rm(extra, { force: true })
   }
@@ -124,7 +136,9 @@ export async function startMariadb(options: MariadbOptions, isReady: () => Promi
   let end: string | undefined
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(`can't be started: ${reasonOf(error)}`))
-    child.once('exit', (code, signal) => resolve(signal === null ? `ended with code ${code}` : `was killed by ${signal}`))
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? `ended with code ${code}` : `was killed by ${signal}`),
+    )
   }).then((text) => {
     end = text
     return text

@@ -10,7 +10,17 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -307,7 +317,14 @@ async function runningEndpoints(dataDir: string): Promise<Omit<PrivateDatabase, 
 }
 
 function endpointsOf({ password, sockets }: State): { primary: Endpoint; replica: Endpoint } {
-  const at = (socketPath = ''): Endpoint => ({ host: 'localhost', port: 0, socketPath, user: OWNER, password, database: DATABASE })
+  const at = (socketPath = ''): Endpoint => ({
+    host: 'localhost',
+    port: 0,
+    socketPath,
+    user: OWNER,
+    password,
+    database: DATABASE,
+  })
   return { primary: at(sockets?.primary), replica: at(sockets?.replica) }
 }
 
@@ -348,9 +365,13 @@ function secret(): string {
 }
 
 function busy(dataDir: string): VersioncheckError {
-  return new VersioncheckError('data_dir_in_use', `The private database of ${dataDir} is being started or stopped by another process.`, {
-    hint: 'Try again in a moment.',
-  })
+  return new VersioncheckError(
+    'data_dir_in_use',
+    `The private database of ${dataDir} is being started or stopped by another process.`,
+    {
+      hint: 'Try again in a moment.',
+    },
+  )
 }
 
 async function freePort(): Promise<number> {

@@ -23,7 +23,13 @@ export async function appendChanges(statements: Statements, changes: readonly Ch
   )
   const numbers = changes.map((_, index) => last - changes.length + 1 + index)
   await statements.write('INSERT INTO changes (number, kind, subject_id, guid, old_guid) VALUES ?', [
-    changes.map(({ kind, subjectId, guid, oldGuid }, index) => [numbers[index], kind, subjectId, guid, oldGuid ?? null]),
+    changes.map(({ kind, subjectId, guid, oldGuid }, index) => [
+      numbers[index],
+      kind,
+      subjectId,
+      guid,
+      oldGuid ?? null,
+    ]),
   ])
   return numbers
 }

@@ -4,8 +4,7 @@
  */
 
 import type { FileHandle } from 'node:fs/promises'
-import { readStatement, type Replicas } from '../database/index.ts'
-import { COLD_MS_MAX, DOWNLOAD_CHUNK_BYTES, DOWNLOADS_MAX, ROW_ID_MAX, RETRY_AFTER_S } from '../limits.ts'
+import { type Replicas, readStatement } from '../database/index.ts'
 import {
   endWithoutBody,
   type Flight,
@@ -15,6 +14,7 @@ import {
   sendProblem,
   statusLine,
 } from '../http/index.ts'
+import { COLD_MS_MAX, DOWNLOAD_CHUNK_BYTES, DOWNLOADS_MAX, RETRY_AFTER_S, ROW_ID_MAX } from '../limits.ts'
 import { type ByteRange, readRange } from './range.ts'
 import type { Store } from './store.ts'
 

@@ -1,4 +1,4 @@
 /** Packages: the store that keeps them and the downloads that serve them. */
 
-export { createDownload, type Download } from './download.ts'
-export { openStore, type Store, sha256Of } from './store.ts'
+export { createDownload } from './download.ts'
+export { openStore, type Store } from './store.ts'

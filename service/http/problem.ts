@@ -1,7 +1,7 @@
 /** Problem documents (RFC 9457): what every address but the update check answers when it can't do as it was asked. */
 
-import { STATUS_CODES } from 'node:http'
 import type { HttpResponse } from 'uWebSockets.js'
+import { STATUS_CODES } from 'node:http'
 
 export interface Problem {
   readonly status: number
@@ -29,7 +29,7 @@ export function sendProblem(res: HttpResponse, problem: Problem): void {
 }
 
 /** Ends an answer with a body, or as HEAD would with the length of one. */
-export function endWith(
+function endWith(
   res: HttpResponse,
   body: string | Uint8Array,
   { head, closing }: { head: boolean; closing: boolean },

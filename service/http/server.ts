@@ -8,8 +8,8 @@
  * - A handler that throws costs its client the connection, not everybody the process.
  */
 
-import { createServer } from 'node:net'
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js'
+import { createServer } from 'node:net'
 import { VersioncheckError } from '../errors.ts'
 import { DRAIN_MS_MAX, HIT_LOG_EVERY_MS } from '../limits.ts'
 import type { Log } from '../observe/index.ts'
@@ -85,31 +85,38 @@ export function listen(options: ServerOptions): Server {
   hitTimer.unref()
 
   /** `bodyExpected`: look at every header, rather than at two that are absent from nearly all requests without a body. */
-  const guarded = (handler: Handler, { bodyExpected = false } = {}) => (res: HttpResponse, req: HttpRequest) => {
-    let closing = draining
-    if (bodyExpected || req.getHeader('content-length') !== '' || req.getHeader('transfer-encoding') !== '') {
-      const body = readBodyHeaders(req)
-      if (body === 'ambiguous') {
-        res.close()
-        return
+  const guarded =
+    (handler: Handler, { bodyExpected = false } = {}) =>
+    (res: HttpResponse, req: HttpRequest) => {
+      let closing = draining
+      if (bodyExpected || req.getHeader('content-length') !== '' || req.getHeader('transfer-encoding') !== '') {
+        const body = readBodyHeaders(req)
+        if (body === 'ambiguous') {
+          res.close()
+          return
+        }
+        closing ||= body === 'one'
       }
-      closing ||= body === 'one'
+      if (hitDue) {
+        hitDue = false
+        log.info({ method: req.getMethod(), path: req.getUrl() }, 'hit')
+      }
+      try {
+        handler(res, req, closing)
+      } catch (error) {
+        log.error({ err: error }, 'a handler threw; its connection is closed')
+        abandon(res)
+      }
     }
-    if (hitDue) {
-      hitDue = false
-      log.info({ method: req.getMethod(), path: req.getUrl() }, 'hit')
-    }
-    try {
-      handler(res, req, closing)
-    } catch (error) {
-      log.error({ err: error }, 'a handler threw; its connection is closed')
-      abandon(res)
-    }
-  }
 
   // The library's own callback is synchronous, so no request can come between the listening and the routes.
   // Four arguments: a form of `listen` that the library has and its types lack.
-  const bind = app.listen as unknown as (host: string, port: number, how: number, done: (token: typeof socket) => void) => void
+  const bind = app.listen as unknown as (
+    host: string,
+    port: number,
+    how: number,
+    done: (token: typeof socket) => void,
+  ) => void
   bind.call(app, options.host, options.port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (token) => {
     socket = token
   })
@@ -130,7 +137,12 @@ export function listen(options: ServerOptions): Server {
       path,
       guarded(
         (res, _req, closing) =>
-          sendProblem(res, { status: 405, detail: `This address answers ${allow}.`, headers: { Allow: allow }, closing }),
+          sendProblem(res, {
+            status: 405,
+            detail: `This address answers ${allow}.`,
+            headers: { Allow: allow },
+            closing,
+          }),
         { bodyExpected: true },
       ),
     )
@@ -139,7 +151,12 @@ export function listen(options: ServerOptions): Server {
     '/*',
     guarded(
       (res, req, closing) =>
-        sendProblem(res, { status: 404, detail: 'There is nothing at this address.', closing, head: req.getMethod() === 'head' }),
+        sendProblem(res, {
+          status: 404,
+          detail: 'There is nothing at this address.',
+          closing,
+          head: req.getMethod() === 'head',
+        }),
       { bodyExpected: true },
     ),
   )

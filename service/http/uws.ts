@@ -4,11 +4,11 @@
  * load is taken; one that isn't byte for byte what was reviewed is not loaded at all.
  */
 
+import type * as Uws from 'uWebSockets.js'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import type * as Uws from 'uWebSockets.js'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { HEADER_BYTES_MAX } from '../limits.ts'
 

@@ -1,3 +1,3 @@
 /** What the program says of itself. */
 
-export { type Log, type LogLevel, logLevels, type OpenedLog, openLog } from './log.ts'
+export { type Log, type LogLevel, logLevels, openLog } from './log.ts'

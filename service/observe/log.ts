@@ -17,7 +17,12 @@ export interface OpenedLog {
 /** Buffers up to 4 KiB unless a person is looking, so that a line costs no system call. */
 export function openLog({ level, readable }: { level: LogLevel; readable: boolean }): OpenedLog {
   if (readable) {
-    const stream: DestinationStream = pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' })
+    const stream: DestinationStream = pretty({
+      destination: 2,
+      sync: true,
+      ignore: 'pid,hostname',
+      translateTime: 'HH:MM:ss',
+    })
     return { log: pino({ level }, stream), flush: () => {} }
   }
   const stream = pino.destination({ dest: 2, sync: false, minLength: 4096 })

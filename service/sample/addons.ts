@@ -4,7 +4,7 @@
  * of slugs, `SLUG@sample.test`, so that none is that of a genuine add-on.
  */
 
-import type { AddonType, Channel } from '../addon/index.ts'
+import type { Channel } from '../addon/index.ts'
 
 /** In English, or in English and German. */
 export type SampleText = string | { readonly 'en-US': string; readonly de: string }
@@ -17,7 +17,8 @@ export interface SampleAddon {
   readonly description: SampleText
   readonly homepage?: string
   /** An extension where absent. */
-  readonly type?: Exclude<AddonType, 'langpack-addon' | 'search' | 'plugin' | 'webapp'>
+  readonly type?: 'theme' | 'dictionary' | 'langpack'
+  /** Of a dictionary or a language pack. It stands in the package only, as the ranges do. */
   readonly targetLocale?: string
   readonly authors: readonly string[]
   readonly categories: readonly string[]
@@ -56,7 +57,8 @@ export const addons: readonly SampleAddon[] = [
       de: 'Entfernt Werbung und Verfolger aus den Seiten, die du liest.',
     },
     description: {
-      'en-US': 'Subscribe to a filter list and adverts, banners and trackers are gone before they are loaded. Filters of your own can be added from the context menu.',
+      'en-US':
+        'Subscribe to a filter list and adverts, banners and trackers are gone before they are loaded. Filters of your own can be added from the context menu.',
       de: 'Abonniere eine Filterliste, und Werbung, Banner und Verfolger sind fort, bevor sie geladen werden. Eigene Filter kommen aus dem Kontextmenü dazu.',
     },
     homepage: 'https://adblock-plus.sample.test/',
@@ -86,7 +88,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'video-downloadhelper',
     name: 'Video DownloadHelper',
     summary: 'Saves the videos and pictures of a page with a click.',
-    description: 'A toolbar button shows what a page plays; choose a clip and a format, and it is saved. Works with most sites that stream.',
+    description:
+      'A toolbar button shows what a page plays; choose a clip and a format, and it is saved. Works with most sites that stream.',
     authors: ['Tomas Vellinga'],
     categories: ['download-management', 'photos-music-videos'],
     tags: ['download', 'video', 'media'],
@@ -119,14 +122,20 @@ export const addons: readonly SampleAddon[] = [
       { version: '1.9.2', created: '2018-05-15', min: '60.0', notes: 'The network panel shows timings.' },
       { version: '1.10.0', created: '2020-07-07', min: '78.0', notes: 'A panel for cookies.' },
       { version: '1.10.2', created: '2022-03-15', min: '91.0', notes: 'Breakpoints survive a reload.' },
-      { version: '1.10.3', created: '2025-02-11', min: '115.0', notes: 'Mends the selection of elements within frames.' },
+      {
+        version: '1.10.3',
+        created: '2025-02-11',
+        min: '115.0',
+        notes: 'Mends the selection of elements within frames.',
+      },
     ],
   },
   {
     slug: 'greasemonkey',
     name: 'Greasemonkey',
     summary: 'Changes how a page looks and works, with small scripts.',
-    description: 'Install scripts that others have written for a site, or write your own. Each says which pages it is for.',
+    description:
+      'Install scripts that others have written for a site, or write your own. Each says which pages it is for.',
     authors: ['Ruben Alcaraz'],
     categories: ['other', 'web-development'],
     tags: ['scripts', 'customization'],
@@ -144,7 +153,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'download-statusbar',
     name: 'Download Statusbar',
     summary: 'Shows downloads in a narrow bar at the foot of the window.',
-    description: 'Progress, speed and remaining time of each download in one line, hidden when there is nothing to show.',
+    description:
+      'Progress, speed and remaining time of each download in one line, hidden when there is nothing to show.',
     authors: ['Wim Oosterdijk'],
     categories: ['download-management'],
     tags: ['download', 'statusbar'],
@@ -181,7 +191,8 @@ export const addons: readonly SampleAddon[] = [
       'en-US': "Displays a country flag depicting the location of the current website's server and more.",
       de: 'Zeigt die Flagge des Landes, in dem der Server der Seite steht, und mehr.',
     },
-    description: 'A flag in the address bar tells where the server of a page stands. A click leads to maps, registries and checks of your choice.',
+    description:
+      'A flag in the address bar tells where the server of a page stands. A click leads to maps, registries and checks of your choice.',
     authors: ['Efe Yaltirak'],
     categories: ['alerts-updates', 'privacy-security'],
     tags: ['flags', 'geolocation', 'travel'],
@@ -205,7 +216,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'scribefire-classic',
     name: 'ScribeFire Classic',
     summary: 'ScribeFire Classic is a blog editor that integrates with Firefox and lets you easily post to your blog.',
-    description: 'Write beside the page you write about, drag quotations and pictures over, and publish to one blog or to several.',
+    description:
+      'Write beside the page you write about, drag quotations and pictures over, and publish to one blog or to several.',
     authors: ['Celia Marchetti'],
     categories: ['feeds-news-blogging'],
     tags: ['blogging', 'editor', 'travel'],
@@ -214,7 +226,9 @@ export const addons: readonly SampleAddon[] = [
     weeklyDownloads: 4_016,
     rating: { average: 4.0, count: 402 },
     created: '2006-07-12',
-    versions: [{ version: '3.5.3', created: '2021-10-05', min: '91.0', notes: 'Drafts are kept when the window closes.' }],
+    versions: [
+      { version: '3.5.3', created: '2021-10-05', min: '91.0', notes: 'Drafts are kept when the window closes.' },
+    ],
   },
   {
     slug: 'foxclocks',
@@ -241,7 +255,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'pixlr-grabber',
     name: 'Pixlr Grabber',
     summary: 'Copies pictures and screenshots straight into an editor.',
-    description: 'Grab a picture, the visible part or the whole of a page; then save it, share it, or edit it in a new tab.',
+    description:
+      'Grab a picture, the visible part or the whole of a page; then save it, share it, or edit it in a new tab.',
     authors: ['Hanna Lindroos'],
     categories: ['photos-music-videos'],
     tags: ['screenshot', 'pictures'],
@@ -256,7 +271,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'personas-rotator',
     name: 'Personas Rotator',
     summary: 'Changes your light theme every so often.',
-    description: 'Takes turns through your favourite designs, or through a whole category, each for as many minutes as you like.',
+    description:
+      'Takes turns through your favourite designs, or through a whole category, each for as many minutes as you like.',
     authors: ['Lotte Steinbrenner'],
     categories: ['photos-music-videos'],
     tags: ['personas', 'themes'],
@@ -274,7 +290,8 @@ export const addons: readonly SampleAddon[] = [
       'en-US': 'Opens addresses that are mere text, with a double click.',
       de: 'Öffnet Adressen, die nur Text sind, mit einem Doppelklick.',
     },
-    description: 'Whatever looks like an address can be followed, even when it is broken by a line end or lacks its first letters.',
+    description:
+      'Whatever looks like an address can be followed, even when it is broken by a line end or lacks its first letters.',
     authors: ['Jun Aokawa'],
     categories: ['appearance'],
     tags: ['links', 'text'],
@@ -307,7 +324,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'fabtabs',
     name: 'FabTabs',
     summary: 'Gives each tab the colour of its page.',
-    description: 'Looks for the colour that prevails in a page and paints its tab with it, so that you find it without reading.',
+    description:
+      'Looks for the colour that prevails in a page and paints its tab with it, so that you find it without reading.',
     authors: ['Quirin Ahlborn'],
     categories: ['tabs'],
     tags: ['tabs', 'colours'],
@@ -325,7 +343,8 @@ export const addons: readonly SampleAddon[] = [
       'en-US': 'Everything about tabs, and more of it.',
       de: 'Alles rund um Tabs, und davon noch mehr.',
     },
-    description: 'Duplicate tabs, undo closed ones, set several rows of them, decide where links open, and keep whole sessions.',
+    description:
+      'Duplicate tabs, undo closed ones, set several rows of them, decide where links open, and keep whole sessions.',
     authors: ['Priya Ranganath', 'Wim Oosterdijk'],
     categories: ['tabs'],
     tags: ['tabs', 'sessions'],
@@ -349,7 +368,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'noscript',
     name: 'NoScript',
     summary: 'Lets scripts run only on sites that you trust.',
-    description: 'Scripts, frames and plug-ins wait until you permit them, site by site, from the toolbar. On phones too.',
+    description:
+      'Scripts, frames and plug-ins wait until you permit them, site by site, from the toolbar. On phones too.',
     authors: ['Ines Karpov'],
     categories: ['privacy-security'],
     tags: ['privacy', 'scripts', 'security'],
@@ -360,7 +380,13 @@ export const addons: readonly SampleAddon[] = [
     versions: [
       { version: '2.5.1', created: '2018-03-13', min: '59.0', notes: 'Lists of trusted sites can be exported.' },
       { version: '2.5.4', created: '2023-12-19', min: '115.0', android: '120.0', notes: 'For Android too.' },
-      { version: '2.5.9', created: '2026-03-24', min: '128.0', android: '128.0', notes: 'Mends the menu on narrow screens.' },
+      {
+        version: '2.5.9',
+        created: '2026-03-24',
+        min: '128.0',
+        android: '128.0',
+        notes: 'Mends the menu on narrow screens.',
+      },
     ],
   },
   {
@@ -422,7 +448,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'xmarks',
     name: 'Xmarks',
     summary: 'Keeps your bookmarks the same on all your computers.',
-    description: 'Bookmarks travel between browsers and computers, with profiles for home and work, and older states to go back to.',
+    description:
+      'Bookmarks travel between browsers and computers, with profiles for home and work, and older states to go back to.',
     authors: ['Sample Works'],
     categories: ['bookmarks'],
     tags: ['bookmarks', 'sync', 'backup'],
@@ -465,12 +492,13 @@ export const addons: readonly SampleAddon[] = [
   },
   {
     slug: 'colorzilla',
-    name: { 'en-US': 'ColorZilla', de: 'ColorZilla' },
+    name: 'ColorZilla',
     summary: {
       'en-US': 'Picks the colour of any point in a page.',
       de: 'Nimmt die Farbe jedes Punktes einer Seite auf.',
     },
-    description: 'An eyedropper, a palette and a maker of gradients. What you pick is in the clipboard, in the notation you prefer.',
+    description:
+      'An eyedropper, a palette and a maker of gradients. What you pick is in the clipboard, in the notation you prefer.',
     authors: ['Nadia Belhouari'],
     categories: ['web-development'],
     tags: ['colours', 'css'],
@@ -498,7 +526,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'tree-style-tab',
     name: 'Tree Style Tab',
     summary: 'Shows tabs as a tree, at the side of the window.',
-    description: 'A tab that you open from another becomes its child. Fold branches away, drag them about, close them whole.',
+    description:
+      'A tab that you open from another becomes its child. Fold branches away, drag them about, close them whole.',
     authors: ['Jun Aokawa'],
     categories: ['tabs'],
     tags: ['tabs', 'sidebar'],
@@ -515,7 +544,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'session-manager',
     name: 'Session Manager',
     summary: 'Saves windows and tabs, and brings them back.',
-    description: 'Store what is open under a name, automatically or by hand, and return to it after a crash, a week or a holiday.',
+    description:
+      'Store what is open under a name, automatically or by hand, and return to it after a crash, a week or a holiday.',
     authors: ['Priya Ranganath'],
     categories: ['tabs', 'other'],
     tags: ['sessions', 'tabs', 'backup'],
@@ -525,8 +555,14 @@ export const addons: readonly SampleAddon[] = [
     created: '2006-10-17',
     versions: [
       { version: '0.7.9', created: '2018-02-06', min: '57.0', notes: 'Sessions can be compressed.' },
-      // Strict: a Firefox between 116 and 127 goes back to 0.7.9, whatever its compatibility mode.
-      { version: '0.8.0', created: '2021-12-07', min: '91.0', max: '115.*', notes: 'For the long-term releases up to 115 only.' },
+      // Strict: a Firefox between 116 and 127 is offered 0.7.9 instead.
+      {
+        version: '0.8.0',
+        created: '2021-12-07',
+        min: '91.0',
+        max: '115.*',
+        notes: 'For the long-term releases up to 115 only.',
+      },
       { version: '0.8.1', created: '2024-07-09', min: '128.0', notes: 'Knows containers and tab groups.' },
     ],
   },
@@ -565,7 +601,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'firegestures',
     name: 'FireGestures',
     summary: 'Commands by strokes of the mouse.',
-    description: 'Hold a button and draw: back, close, reload, or a script of your own. The wheel and rocking two buttons work too.',
+    description:
+      'Hold a button and draw: back, close, reload, or a script of your own. The wheel and rocking two buttons work too.',
     authors: ['Ruben Alcaraz'],
     categories: ['other'],
     tags: ['mouse', 'gestures'],
@@ -695,7 +732,8 @@ export const addons: readonly SampleAddon[] = [
     slug: 'invisiblehand',
     name: 'InvisibleHand',
     summary: 'Tells you where the same thing costs less.',
-    description: 'While you look at a product, it asks other shops for their price and shows a discreet note if one is lower.',
+    description:
+      'While you look at a product, it asks other shops for their price and shows a discreet note if one is lower.',
     authors: ['Ada Brookfield'],
     categories: ['shopping'],
     tags: ['prices', 'shopping', 'travel'],

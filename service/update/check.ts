@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import { type Application, formatFor, GUID_BYTES_MAX, type ManifestFormat, readAppVersion } from '../addon/index.ts'
 import { RETRY_AFTER_S } from '../limits.ts'
 import { choose } from './choose.ts'
-import { type Answer, ETAG_BYTES, type EntryMemory, etagOf, listingOf, nothingKnown, sectionKey } from './entry.ts'
+import { type Answer, type EntryMemory, ETAG_BYTES, etagOf, listingOf, nothingKnown, sectionKey } from './entry.ts'
 import { decodeForm, emptyQuery, modeCodeOf, readQuery } from './request.ts'
 
 export interface CheckOptions {

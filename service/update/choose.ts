@@ -13,14 +13,7 @@ const NOTHING_RDF = 4
  * `at`: where the entry begins, in words. `key`: the section (`sectionKey`). `high`, `low`: the client's packed version.
  * The newest candidate that admits the client wins; candidates lie newest first.
  */
-export function choose(
-  words: Int32Array,
-  at: number,
-  key: number,
-  high: number,
-  low: number,
-  mode: ModeCode,
-): number {
+export function choose(words: Int32Array, at: number, key: number, high: number, low: number, mode: ModeCode): number {
   const sectionsEnd = at + HEAD_WORDS + (words[at + 1] as number) * SECTION_WORDS
   for (let section = at + HEAD_WORDS; section < sectionsEnd; section += SECTION_WORDS) {
     if (words[section] !== key) continue

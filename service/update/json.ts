@@ -34,12 +34,12 @@ export function renderUpdate(offer: Offer, candidate: Candidate, siteUrl: string
 
 function quote(text: string): string {
   const quoted = JSON.stringify(text)
-  return BEYOND_ASCII.test(quoted) ? quoted.replaceAll(EACH_BEYOND_ASCII, escape) : quoted
+  return BEYOND_ASCII.test(quoted) ? quoted.replaceAll(EACH_BEYOND_ASCII, escapeUnit) : quoted
 }
 
 const BEYOND_ASCII = /[\u007f-\uffff]/
 const EACH_BEYOND_ASCII = /[\u007f-\uffff]/g
 
-function escape(unit: string): string {
+function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

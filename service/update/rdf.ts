@@ -34,7 +34,7 @@ export function renderUpdateRdf(
   application: { guid: string; name: string },
 ): string {
   const resource = resourceOf(offer)
-  const update = `${resource}:${escape(candidate.version)}`
+  const update = `${resource}:${escapeXml(candidate.version)}`
   const target = [
     element('id', application.guid),
     element('minVersion', candidate.min),
@@ -59,19 +59,15 @@ export function renderUpdateRdf(
 }
 
 function description(resource: string, updates: string): string[] {
-  return [
-    `  <RDF:Description about="${resource}">`,
-    `    <em:updates>${updates}</em:updates>`,
-    '  </RDF:Description>',
-  ]
+  return [`  <RDF:Description about="${resource}">`, `    <em:updates>${updates}</em:updates>`, '  </RDF:Description>']
 }
 
 function resourceOf(offer: Offer): string {
-  return `urn:mozilla:${kinds[offer.type]}:${escape(offer.guid)}`
+  return `urn:mozilla:${kinds[offer.type]}:${escapeXml(offer.guid)}`
 }
 
 function element(name: string, value: string): string {
-  return `<em:${name}>${escape(value)}</em:${name}>`
+  return `<em:${name}>${escapeXml(value)}</em:${name}>`
 }
 
 const entities: Readonly<Record<string, string>> = {
@@ -82,6 +78,6 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&apos;',
 }
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => entities[character] as string)
 }

@@ -2,7 +2,16 @@ import t from 'tap'
 import { parseGuid } from '../../service/addon/index.ts'
 
 t.test('guids are taken as they are', async (t) => {
-  for (const guid of ['a@b', '{2fa4ed95-0317-4c6a-a74c-5f3e3912c1f9}', 'myaddon@', '@odd.id-with_all', 'é鎈@x', "'", 'a b', 'x'.repeat(255)]) {
+  for (const guid of [
+    'a@b',
+    '{2fa4ed95-0317-4c6a-a74c-5f3e3912c1f9}',
+    'myaddon@',
+    '@odd.id-with_all',
+    'é鎈@x',
+    "'",
+    'a b',
+    'x'.repeat(255),
+  ]) {
     t.equal(parseGuid(guid), guid)
   }
 })

@@ -21,7 +21,11 @@ function catalogueAt(stage: number): object[] {
     name: `Stage ${stage}`,
     tags: [`stage-${stage}`],
     versions: [
-      ...Array.from({ length: stage }, (_, older) => ({ version: `${older}.0`, compatibility: range, file: { status: 'disabled' } })),
+      ...Array.from({ length: stage }, (_, older) => ({
+        version: `${older}.0`,
+        compatibility: range,
+        file: { status: 'disabled' },
+      })),
       { version: `${stage}.0`, compatibility: range },
     ],
   }))
@@ -29,7 +33,12 @@ function catalogueAt(stage: number): object[] {
 
 async function importStage(stage: number): Promise<string> {
   const path = join(stack.folder, 'stage.jsonl')
-  await writeFile(path, catalogueAt(stage).map((line) => JSON.stringify(line)).join('\n'))
+  await writeFile(
+    path,
+    catalogueAt(stage)
+      .map((line) => JSON.stringify(line))
+      .join('\n'),
+  )
   return path
 }
 
@@ -88,6 +97,8 @@ t.test(`${KILLS} kills`, async (t) => {
   const { primary, editor, store } = stack
   const { problems } = await checkCatalogue({ primary, editor, store, fix: false, progress: () => {} })
   t.strictSame(problems, [], 'the read model agrees')
-  const [row] = await stack.owner.rows('SELECT (SELECT COUNT(*) FROM changes) - (SELECT COUNT(*) FROM audit) AS difference')
+  const [row] = await stack.owner.rows(
+    'SELECT (SELECT COUNT(*) FROM changes) - (SELECT COUNT(*) FROM audit) AS difference',
+  )
   t.equal(row?.difference, 0, 'an audit row for each change')
 })

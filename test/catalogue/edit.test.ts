@@ -2,8 +2,8 @@
 
 import t from 'tap'
 import { checkCatalogue, createEditor, type Editor } from '../../service/catalogue/index.ts'
-import { openPrimary } from '../../service/database/index.ts'
 import type { VersionState } from '../../service/catalogue/state.ts'
+import { openPrimary } from '../../service/database/index.ts'
 import { check } from '../harness/http.ts'
 import { startStack } from '../harness/stack.ts'
 
@@ -50,7 +50,9 @@ t.test('ten writers withdraw and restore versions at once', async (t) => {
   await Promise.all(Array.from({ length: 10 }, writer))
   t.strictSame(await problems(), [], 'the read model agrees')
 
-  const [numbers] = await stack.owner.rows('SELECT COUNT(*) AS count, MIN(number) AS first, MAX(number) AS last FROM changes')
+  const [numbers] = await stack.owner.rows(
+    'SELECT COUNT(*) AS count, MIN(number) AS first, MAX(number) AS last FROM changes',
+  )
   t.equal(numbers?.count, (numbers?.last as number) - (numbers?.first as number) + 1, 'numbers without gaps')
   const [counter] = await stack.owner.rows('SELECT value FROM change_counter')
   t.equal(counter?.value, numbers?.last, 'the counter stands at the last one')
@@ -85,19 +87,38 @@ t.test('of two edits of one version at once, neither overlooks the other', async
 
 t.test('check finds a read model that lies, a wrong range, a missing package; --fix mends what it can', async (t) => {
   await stack.empty()
-  await stack.load([{ guid: 'one@x', versions: VERSIONS.map((version) => ({ version, compatibility: { firefox: { min: '57.0' } } })) }])
+  await stack.load([
+    { guid: 'one@x', versions: VERSIONS.map((version) => ({ version, compatibility: { firefox: { min: '57.0' } } })) },
+  ])
   t.strictSame(await problems(), [])
   await stack.owner.write("DELETE FROM candidates WHERE version = '2.0'")
   await stack.owner.write("UPDATE candidates SET strict = 1 WHERE version = '3.0'")
-  await stack.owner.write("UPDATE files AS f JOIN versions AS v ON v.id = f.version_id SET f.status = 'disabled' WHERE v.version = '4.0'")
-  await stack.owner.write("UPDATE compatibility SET min_packed = 1 WHERE version_id = (SELECT MIN(id) FROM versions)")
-  await stack.owner.write(`UPDATE files AS f JOIN versions AS v ON v.id = f.version_id SET f.package = '${'0'.repeat(64)}' WHERE v.version = '1.0'`)
+  await stack.owner.write(
+    "UPDATE files AS f JOIN versions AS v ON v.id = f.version_id SET f.status = 'disabled' WHERE v.version = '4.0'",
+  )
+  await stack.owner.write('UPDATE compatibility SET min_packed = 1 WHERE version_id = (SELECT MIN(id) FROM versions)')
+  await stack.owner.write(
+    `UPDATE files AS f JOIN versions AS v ON v.id = f.version_id SET f.package = '${'0'.repeat(64)}' WHERE v.version = '1.0'`,
+  )
   const found = await problems()
-  t.strictSame(found.map(({ kind, version }) => `${kind} ${version}`).sort(), ['package 1.0', 'range 1.0', 'read model 1.0', 'read model 2.0', 'read model 3.0', 'read model 4.0'])
+  t.strictSame(found.map(({ kind, version }) => `${kind} ${version}`).sort(), [
+    'package 1.0',
+    'range 1.0',
+    'read model 1.0',
+    'read model 2.0',
+    'read model 3.0',
+    'read model 4.0',
+  ])
   const { primary, editor, store } = stack
   const { problems: mended } = await checkCatalogue({ primary, editor, store, fix: true, progress: () => {} })
-  t.strictSame(mended.filter(({ fixed }) => !fixed).map(({ kind }) => kind), ['package'])
-  t.strictSame((await problems()).map(({ kind }) => kind), ['package'])
+  t.strictSame(
+    mended.filter(({ fixed }) => !fixed).map(({ kind }) => kind),
+    ['package'],
+  )
+  t.strictSame(
+    (await problems()).map(({ kind }) => kind),
+    ['package'],
+  )
   await stack.settle()
   t.equal(JSON.parse((await check(stack.url, 'one@x')).text).addons['one@x'].updates[0].version, '3.0')
 })
@@ -106,10 +127,15 @@ t.test("the command line's account can't change audit, nor can the workers' writ
   await t.rejects(stack.primary.write("UPDATE audit SET actor = 'nobody'"), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
   await t.rejects(stack.primary.write('DELETE FROM audit'), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
   await t.rejects(stack.primary.write('DROP TABLE audit'), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
-  const reader = await openPrimary({ ...stack.databases.readers[0], socketPath: stack.databases.owner.socketPath as string })
+  const reader = await openPrimary({
+    ...stack.databases.readers[0],
+    socketPath: stack.databases.owner.socketPath as string,
+  })
   await t.rejects(reader.write("UPDATE addons SET status = 'disabled'"), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
-  await t.rejects(reader.write("INSERT INTO audit (actor, action, change_number) VALUES ('x', 'y', 1)"), { code: 'ER_TABLEACCESS_DENIED_ERROR' })
+  await t.rejects(reader.write("INSERT INTO audit (actor, action, change_number) VALUES ('x', 'y', 1)"), {
+    code: 'ER_TABLEACCESS_DENIED_ERROR',
+  })
   await reader.close()
-  const [row] = await stack.owner.rows("SELECT actor FROM audit ORDER BY id DESC LIMIT 1")
+  const [row] = await stack.owner.rows('SELECT actor FROM audit ORDER BY id DESC LIMIT 1')
   t.equal(row?.actor, 'test', 'it says who')
 })

@@ -28,14 +28,29 @@ function settings(gecko: object, more: object = {}): string {
 
 t.test('ranges: gecko is firefox, gecko_android is android', async (t) => {
   const firefox = (min: string, max: string) => ({ firefox: { min, max } })
-  t.match(await readManifest(settings({})), { guid: 'alpha@example.test', version: '1.0', strict: false, signed: false, ranges: firefox('42.0', '*') })
-  t.match(await readManifest(settings({ strict_min_version: '57.0' })), { ranges: firefox('57.0', '*'), strict: false })
-  t.match(await readManifest(settings({ strict_max_version: '115.*' })), { ranges: firefox('42.0', '115.*'), strict: true })
-  t.strictSame((await readManifest(settings({}))).ranges, firefox('42.0', '*'), 'no android without gecko_android')
-  t.match(await readManifest(settings({}, { gecko_android: {} })), { ranges: { android: { min: '42.0', max: '*' } }, strict: false })
-  t.match(await readManifest(settings({ strict_min_version: '57.0' }, { gecko_android: { strict_min_version: '120.0' } })), {
-    ranges: { firefox: { min: '57.0', max: '*' }, android: { min: '120.0', max: '*' } },
+  t.match(await readManifest(settings({})), {
+    guid: 'alpha@example.test',
+    version: '1.0',
+    strict: false,
+    signed: false,
+    ranges: firefox('42.0', '*'),
   })
+  t.match(await readManifest(settings({ strict_min_version: '57.0' })), { ranges: firefox('57.0', '*'), strict: false })
+  t.match(await readManifest(settings({ strict_max_version: '115.*' })), {
+    ranges: firefox('42.0', '115.*'),
+    strict: true,
+  })
+  t.strictSame((await readManifest(settings({}))).ranges, firefox('42.0', '*'), 'no android without gecko_android')
+  t.match(await readManifest(settings({}, { gecko_android: {} })), {
+    ranges: { android: { min: '42.0', max: '*' } },
+    strict: false,
+  })
+  t.match(
+    await readManifest(settings({ strict_min_version: '57.0' }, { gecko_android: { strict_min_version: '120.0' } })),
+    {
+      ranges: { firefox: { min: '57.0', max: '*' }, android: { min: '120.0', max: '*' } },
+    },
+  )
   t.match(
     await readManifest(settings({ strict_min_version: '57.0' }, { gecko_android: {} })),
     { ranges: { android: { min: '57.0', max: '*' } } },
@@ -46,13 +61,23 @@ t.test('ranges: gecko is firefox, gecko_android is android', async (t) => {
 t.test('where the settings stand, and how the manifest is written', async (t) => {
   const old = manifest({ browser_specific_settings: undefined, applications: { gecko: { id: 'old@example.test' } } })
   t.equal((await readManifest(old)).guid, 'old@example.test', 'applications, in manifest version 2')
-  await t.rejects(readManifest(manifest({ manifest_version: 3, browser_specific_settings: undefined, applications: { gecko: { id: 'a@b' } } })))
+  await t.rejects(
+    readManifest(
+      manifest({ manifest_version: 3, browser_specific_settings: undefined, applications: { gecko: { id: 'a@b' } } }),
+    ),
+  )
   t.equal((await readManifest(`\ufeff${manifest()}`)).version, '1.0', 'a byte order mark')
   t.equal((await readManifest(`// a comment\n${manifest({ name: 'http://x' })} // more`)).name, 'http://x', 'comments')
   t.match(await readManifest(manifest({ theme: { colors: {} } })), { type: 'theme' })
   t.match(await readManifest(manifest({ langpack_id: 'de' })), { type: 'langpack', targetLocale: 'de' })
-  t.match(await readManifest(manifest({ dictionaries: { 'en-GB': 'a.dic' } })), { type: 'dictionary', targetLocale: 'en-GB' })
-  const signed = makeZip([{ name: 'manifest.json', content: manifest() }, { name: 'META-INF/mozilla.rsa', content: 'x' }])
+  t.match(await readManifest(manifest({ dictionaries: { 'en-GB': 'a.dic' } })), {
+    type: 'dictionary',
+    targetLocale: 'en-GB',
+  })
+  const signed = makeZip([
+    { name: 'manifest.json', content: manifest() },
+    { name: 'META-INF/mozilla.rsa', content: 'x' },
+  ])
   t.equal((await readPackage(await packed(signed))).signed, true)
 })
 
@@ -84,7 +109,11 @@ t.test('what is refused', async (t) => {
     'a wrong sum': makeZip([good, { ...script, crc: 1 }]),
     'a wrong size': makeZip([good, { ...script, uncompressedSize: 99 }]),
     'a size that bursts': makeZip([good, { ...script, uncompressedSize: 2_000_000_000 }]),
-    'entries that overlap': makeZip([good, { ...script, name: 'script.js' }, { ...script, name: 'other.js', local: { name: 'script.js' } }]),
+    'entries that overlap': makeZip([
+      good,
+      { ...script, name: 'script.js' },
+      { ...script, name: 'other.js', local: { name: 'script.js' } },
+    ]),
     'one entry under two names': makeZip([good, script, { ...script, name: 'script2.js', offset: 0 }]),
     encrypted: makeZip([good, { ...script, flags: 0x801 }]),
     'another compression': makeZip([good, { ...script, method: 12 }]),
@@ -112,7 +141,10 @@ t.test('damaged packages are refused, never misread', async (t) => {
     { name: 'manifest.json', content: manifest() },
     { name: 'a.js', content: 'abc'.repeat(50), method: 0 },
   ])
-  const flips = fc.sample(fc.tuple(fc.nat({ max: zip.length - 1 }), fc.integer({ min: 1, max: 255 })), { numRuns: 400, seed: 7 })
+  const flips = fc.sample(fc.tuple(fc.nat({ max: zip.length - 1 }), fc.integer({ min: 1, max: 255 })), {
+    numRuns: 400,
+    seed: 7,
+  })
   let refused = 0
   for (const [at, bits] of flips) {
     const damaged = Buffer.from(zip)

@@ -19,7 +19,13 @@ const link = '/firefox/downloads/file/1010/files-1.0.xpi'
 async function offer(overrides: { addon?: object; version?: object; file?: object } = {}): Promise<void> {
   await stack.empty()
   const file = { id: 1010, filename: 'files-1.0.xpi', hash: `sha256:${digest}`, size, ...overrides.file }
-  const version = { id: 101, version: '1.0', compatibility: { firefox: { min: '57.0', max: '*' } }, file, ...overrides.version }
+  const version = {
+    id: 101,
+    version: '1.0',
+    compatibility: { firefox: { min: '57.0', max: '*' } },
+    file,
+    ...overrides.version,
+  }
   await stack.load([{ guid: GUID, versions: [version], ...overrides.addon }])
   await stack.owner.write('UPDATE files SET package = ?', [digest])
   await stack.settle()
@@ -57,7 +63,11 @@ t.test('HEAD, validators and one range', async (t) => {
   const head = await ask(stack.url, link, { method: 'HEAD' })
   t.match(head, { status: 200, text: '', headers: { 'content-length': String(size), etag } })
   for (const header of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
-    t.match(await ask(stack.url, link, { headers: { 'If-None-Match': header } }), { status: 304, text: '', headers: { etag } }, header)
+    t.match(
+      await ask(stack.url, link, { headers: { 'If-None-Match': header } }),
+      { status: 304, text: '', headers: { etag } },
+      header,
+    )
   }
   const part = await ask(stack.url, link, { headers: { Range: 'bytes=100-199' } })
   t.match(part, { status: 206, headers: { 'content-range': `bytes 100-199/${size}`, 'content-length': '100' } })
@@ -132,5 +142,8 @@ t.test('slow readers and those that leave', async (t) => {
     socket.destroy()
   }
   const all = await Promise.all(Array.from({ length: 20 }, () => ask(stack.url, link)))
-  t.ok(all.every(({ body }) => body.equals(bytes)), 'many at once, each whole')
+  t.ok(
+    all.every(({ body }) => body.equals(bytes)),
+    'many at once, each whole',
+  )
 })

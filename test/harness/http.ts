@@ -50,12 +50,21 @@ export function checkPath(query: Readonly<Record<string, string>>, path = '/upda
 }
 
 /** An update check of Firefox, with the version and mode that matter. */
-export function check(url: string, id: string, query: Readonly<Record<string, string>> = {}, options: Ask = {}): Promise<Reply> {
+export function check(
+  url: string,
+  id: string,
+  query: Readonly<Record<string, string>> = {},
+  options: Ask = {},
+): Promise<Reply> {
   return ask(url, checkPath({ id, appID: FIREFOX, appVersion: '140.0', compatMode: 'normal', ...query }), options)
 }
 
 /** What comes back when raw bytes are sent, until the server closes or `idleMs` pass without a byte. */
-export function sendRaw(url: string, pieces: readonly (string | Buffer)[], { idleMs = 300, pauseMs = 0 } = {}): Promise<string> {
+export function sendRaw(
+  url: string,
+  pieces: readonly (string | Buffer)[],
+  { idleMs = 300, pauseMs = 0 } = {},
+): Promise<string> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve) => {
     const chunks: Buffer[] = []

@@ -23,7 +23,10 @@ export const root = join(import.meta.dirname, '..', '..')
 const START_MS_MAX = 60_000
 
 /** Starts it with an empty private MariaDB unless told otherwise; stopped when the test ends. Rejects with its output when it doesn't get ready. */
-export async function startServer(t: Pick<Test, 'teardown'>, environment: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+export async function startServer(
+  t: Pick<Test, 'teardown'>,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const dataDir = environment.DATA_DIR ?? join(await makeFolder(t), 'data')
   const child = spawn(process.execPath, [join(root, 'dist', 'service', 'main.js')], {
     env: { ...cleanEnvironment(), PORT: '0', SAMPLE: 'off', LOG_LEVEL: 'warn', ...environment, DATA_DIR: dataDir },
@@ -74,7 +77,11 @@ export interface CommandResult {
 }
 
 /** Runs `catalog` as its user does, to its end. */
-export function runCatalog(args: readonly string[], environment: Readonly<Record<string, string>>, input?: string): Promise<CommandResult> {
+export function runCatalog(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  input?: string,
+): Promise<CommandResult> {
   return runToEnd(spawnCatalog(args, environment), input)
 }
 

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { createEditor, type Editor, type ImportReport, importFile } from '../../service/catalogue/index.ts'
 import { readConfig } from '../../service/config.ts'
-import { type Databases, openDatabases } from '../../service/databases.ts'
 import { type Followers, migrate, openFollowers, openPrimary, type Primary } from '../../service/database/index.ts'
+import { type Databases, openDatabases } from '../../service/databases.ts'
 import { openStore, type Store } from '../../service/files/index.ts'
 import { loadLibrary } from '../../service/http/index.ts'
 import { openLog } from '../../service/observe/index.ts'
@@ -92,7 +92,18 @@ export async function startStack(t: TestLike, environment: Readonly<Record<strin
     async load(lines, { skipBad = false, fetch = false, allowPrivate = false, batch = 500 } = {}) {
       const path = join(folder, 'import.jsonl')
       await writeFile(path, lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'))
-      const report = await importFile({ path, primary, editor, store, followers, batch, skipBad, fetch, allowPrivate, progress: () => {} })
+      const report = await importFile({
+        path,
+        primary,
+        editor,
+        store,
+        followers,
+        batch,
+        skipBad,
+        fetch,
+        allowPrivate,
+        progress: () => {},
+      })
       await settle()
       return report
     },

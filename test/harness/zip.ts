@@ -13,13 +13,22 @@ export interface ZipEntry {
   readonly attributes?: number
   readonly uncompressedSize?: number
   /** What the local header says instead. */
-  readonly local?: { readonly name?: string; readonly method?: number; readonly flags?: number; readonly crc?: number; readonly size?: number }
+  readonly local?: {
+    readonly name?: string
+    readonly method?: number
+    readonly flags?: number
+    readonly crc?: number
+    readonly size?: number
+  }
   /** Where the central directory says the entry begins, instead of where it does. */
   readonly offset?: number
 }
 
 /** `before`: bytes that stand before the first entry; `comment`: of the whole file. */
-export function makeZip(entries: readonly ZipEntry[], { before = Buffer.alloc(0), comment = Buffer.alloc(0) } = {}): Buffer {
+export function makeZip(
+  entries: readonly ZipEntry[],
+  { before = Buffer.alloc(0), comment = Buffer.alloc(0) } = {},
+): Buffer {
   const pieces: Buffer[] = [before]
   const directory: Buffer[] = []
   let at = before.length

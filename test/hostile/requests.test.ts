@@ -15,17 +15,77 @@ const server = await startServer(t)
 /** Pieces of a query that somebody may have meant badly. */
 const evil = fc.oneof(
   fc.constantFrom(
-    ...['%', '%%', '%4', '%zz', '%00', '%0d%0a', '%ff%fe', '%C3', '%ed%a0%80', '%F4%90%80%80', '+', '&', '=', '&&', ';', '#', '?', '\\', '"', "'", '`', '<script>', '${1}', '../', '..%2f', '%2e%2e/'],
-    ...["' OR 1=1 --", 'a\tb', 'é', '鎈', '\ufeff', '\u202e', '{', '}', '[]', '[0]=', '[$ne]=1', '__proto__', 'constructor', 'null', 'NaN', '-1', '1e309', '99999999999999999999'],
+    ...[
+      '%',
+      '%%',
+      '%4',
+      '%zz',
+      '%00',
+      '%0d%0a',
+      '%ff%fe',
+      '%C3',
+      '%ed%a0%80',
+      '%F4%90%80%80',
+      '+',
+      '&',
+      '=',
+      '&&',
+      ';',
+      '#',
+      '?',
+      '\\',
+      '"',
+      "'",
+      '`',
+      '<script>',
+      '$' + '{1}',
+      '../',
+      '..%2f',
+      '%2e%2e/',
+    ],
+    ...[
+      "' OR 1=1 --",
+      'a\tb',
+      'é',
+      '鎈',
+      '\ufeff',
+      '\u202e',
+      '{',
+      '}',
+      '[]',
+      '[0]=',
+      '[$ne]=1',
+      '__proto__',
+      'constructor',
+      'null',
+      'NaN',
+      '-1',
+      '1e309',
+      '99999999999999999999',
+    ],
   ),
   fc.string({ maxLength: 20 }),
   fc.string({ unit: 'grapheme', maxLength: 10 }),
   fc.nat({ max: 4_000 }).map((length) => 'x'.repeat(length)),
   fc.nat({ max: 1_000 }).map((length) => '%41'.repeat(length)),
 )
-const name = fc.constantFrom('id', 'appID', 'appVersion', 'compatMode', 'id[]', 'id[0]', 'updateType[0]', 'reqVersion', '', '%69d', 'ID')
+const name = fc.constantFrom(
+  'id',
+  'appID',
+  'appVersion',
+  'compatMode',
+  'id[]',
+  'id[0]',
+  'updateType[0]',
+  'reqVersion',
+  '',
+  '%69d',
+  'ID',
+)
 const value = fc.oneof(evil, fc.constantFrom(FIREFOX, 'a@b', '140.0', 'normal', '*', '58.0b999999999'))
-const query = fc.array(fc.tuple(name, value), { maxLength: 12 }).map((pairs) => pairs.map((pair) => pair.join('=')).join('&'))
+const query = fc
+  .array(fc.tuple(name, value), { maxLength: 12 })
+  .map((pairs) => pairs.map((pair) => pair.join('=')).join('&'))
 const path = fc.oneof(
   { weight: 5, arbitrary: query.map((text) => `/update/VersionCheck.php?${text}`) },
   query.map((text) => `/update/?${text}`),
@@ -33,11 +93,35 @@ const path = fc.oneof(
   evil.map((text) => `/firefox/downloads/file/${text}/x.xpi`),
   evil.map((text) => `/${text}`),
   fc.constant(`/update/?id=${'x'.repeat(16 * 1024)}`),
-  fc.constantFrom('*', '//', '/update', '/update//', '/update/?', 'http://x/update/', '/firefox/downloads/file/4294967296/x', '/firefox/downloads/file/1/', ''),
+  fc.constantFrom(
+    '*',
+    '//',
+    '/update',
+    '/update//',
+    '/update/?',
+    'http://x/update/',
+    '/firefox/downloads/file/4294967296/x',
+    '/firefox/downloads/file/1/',
+    '',
+  ),
 )
 const method = fc.oneof(
   { weight: 6, arbitrary: fc.constant('GET') },
-  fc.constantFrom('HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'PATCH', 'get', 'FOO', 'G\0T', '', 'X'.repeat(3_000)),
+  fc.constantFrom(
+    'HEAD',
+    'POST',
+    'PUT',
+    'DELETE',
+    'OPTIONS',
+    'TRACE',
+    'CONNECT',
+    'PATCH',
+    'get',
+    'FOO',
+    'G\0T',
+    '',
+    'X'.repeat(3_000),
+  ),
 )
 const header = fc.constantFrom(
   'Range: bytes=0-',
@@ -61,7 +145,13 @@ const header = fc.constantFrom(
   'no colon',
 )
 const request = fc
-  .tuple(method, path, fc.array(header, { maxLength: 4 }), fc.constantFrom('', 'abc', '\0\0\0'), fc.oneof({ weight: 20, arbitrary: fc.constant('HTTP/1.1') }, fc.constantFrom('HTTP/1.0', 'HTTP/9.9', '')))
+  .tuple(
+    method,
+    path,
+    fc.array(header, { maxLength: 4 }),
+    fc.constantFrom('', 'abc', '\0\0\0'),
+    fc.oneof({ weight: 20, arbitrary: fc.constant('HTTP/1.1') }, fc.constantFrom('HTTP/1.0', 'HTTP/9.9', '')),
+  )
   .map(([verb, target, headers, body, version]) => {
     const raw = `${verb} ${target} ${version}\r\nHost: x\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n${body}`
     return Buffer.from(raw, /[\u0100-\uffff]/.test(raw) ? 'utf8' : 'latin1')
@@ -78,7 +168,8 @@ async function sendAll(requests: readonly Buffer[]): Promise<{ answered: number;
       const reply = await sendRaw(server.url, [bytes], { idleMs: 60 })
       if (reply.startsWith('HTTP/1.1 ')) answered++
       // 505 is the library's own word to a line that names another HTTP version.
-      if (/^HTTP\/1\.1 5(?!05)/.test(reply)) faults.push(`${reply.slice(0, 40)} <- ${bytes.toString('latin1').slice(0, 300)}`)
+      if (/^HTTP\/1\.1 5(?!05)/.test(reply))
+        faults.push(`${reply.slice(0, 40)} <- ${bytes.toString('latin1').slice(0, 300)}`)
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, sender))

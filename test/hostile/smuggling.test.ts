@@ -33,7 +33,11 @@ const cases: readonly (readonly [title: string, headers: readonly string[], body
   ['chunked', ['Transfer-Encoding: chunked'], chunked],
   ['chunked, with a length that ends early', ['Transfer-Encoding: chunked', 'Content-Length: 4'], chunked],
   ['a length that ends early, then chunked', ['Content-Length: 4', 'Transfer-Encoding: chunked'], chunked],
-  ['chunked, nothing in it, then more', ['Transfer-Encoding: chunked', `Content-Length: ${length}`], `0\r\n\r\n${hidden}`],
+  [
+    'chunked, nothing in it, then more',
+    ['Transfer-Encoding: chunked', `Content-Length: ${length}`],
+    `0\r\n\r\n${hidden}`,
+  ],
   ['an encoding nobody knows', ['Transfer-Encoding: xchunked', 'Content-Length: 4'], chunked],
   ['chunked twice', ['Transfer-Encoding: chunked', 'Transfer-Encoding: chunked'], chunked],
   ['identity, then chunked', ['Transfer-Encoding: identity, chunked', 'Content-Length: 4'], chunked],

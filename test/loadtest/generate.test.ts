@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import fc from 'fast-check'
@@ -297,22 +298,32 @@ interface Ended {
   readonly stderr: string
 }
 
-/** Runs `loadtest generate` as its user does; `bytesMax`: stops reading after so many. */
-async function runGenerate(args: readonly string[], bytesMax = Number.POSITIVE_INFINITY): Promise<Ended> {
+interface RunOptions {
+  /** Stops reading after so many. */
+  readonly bytesMax?: number
+  /** A descriptor to write to. */
+  readonly stdout?: number
+}
+
+/** Runs `loadtest generate` as its user does. */
+async function runGenerate(args: readonly string[], { bytesMax, stdout }: RunOptions = {}): Promise<Ended> {
   const program = join(import.meta.dirname, '..', '..', 'dist', 'loadtest', 'main.js')
   const { NODE_OPTIONS: _, ...env } = process.env
-  const child = spawn(process.execPath, [program, 'generate', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [program, 'generate', ...args], {
+    env,
+    stdio: ['ignore', stdout ?? 'pipe', 'pipe'],
+  })
   const closed = once(child, 'close')
   const chunks: Buffer[] = []
   let bytes = 0
   let stderr = ''
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk
   })
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     chunks.push(chunk)
     bytes += chunk.length
-    if (bytes >= bytesMax) child.stdout.destroy()
+    if (bytesMax !== undefined && bytes >= bytesMax) child.stdout?.destroy()
   })
   const [code] = await closed
   return { code, stdout: Buffer.concat(chunks), stderr }
@@ -341,10 +352,18 @@ t.test('the program writes the lines, and nothing else', async (t) => {
 
 t.test('a reader that has seen enough is no error', async (t) => {
   for (let run = 0; run < 3; run++) {
-    const { code, stderr } = await runGenerate(['--addons', '1000000'], 1)
+    const { code, stderr } = await runGenerate(['--addons', '1000000'], { bytesMax: 1 })
     t.equal(code, 0)
     t.equal(stderr, '')
   }
+})
+
+t.test('a full disk is said, and is a failure', async (t) => {
+  const full = openSync('/dev/full', 'w')
+  const { code, stderr } = await runGenerate([], { stdout: full })
+  closeSync(full)
+  t.equal(code, 1)
+  t.equal(stderr, "loadtest: The catalogue can't be written: ENOSPC: no space left on device, write.\n")
 })
 
 t.test('numbers that are none are misuse', async (t) => {

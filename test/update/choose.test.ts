@@ -15,7 +15,21 @@ const applications: readonly Application[] = [
   { id: 9, guid: '{seamonkey}', name: 'seamonkey', manifest: 'rdf', jsonSince: null },
 ]
 
-const appVersion = fc.constantFrom('', '42.0', '57.0', '57.0a1', '58.0b3', '58.0', '58.*', '99.0', '100.*', '115.0', '140.0', '153.7.0', '*')
+const appVersion = fc.constantFrom(
+  '',
+  '42.0',
+  '57.0',
+  '57.0a1',
+  '58.0b3',
+  '58.0',
+  '58.*',
+  '99.0',
+  '100.*',
+  '115.0',
+  '140.0',
+  '153.7.0',
+  '*',
+)
 const candidate = fc.record({
   applicationId: fc.constantFrom(1, 2, 9),
   min: appVersion,
@@ -24,7 +38,9 @@ const candidate = fc.record({
   hasReleaseNotes: fc.boolean(),
 })
 
-function offerOf(rows: readonly { applicationId: number; min: string; max: string; strict: boolean; hasReleaseNotes: boolean }[]): Offer {
+function offerOf(
+  rows: readonly { applicationId: number; min: string; max: string; strict: boolean; hasReleaseNotes: boolean }[],
+): Offer {
   const candidates = rows.map((row, index): Candidate => {
     const min = splitPacked(packAppVersion(row.min))
     const max = splitPacked(packAppVersion(row.max))
@@ -55,7 +71,8 @@ function naive(offer: Offer, applicationId: number, client: bigint, mode: Mode):
   return offer.candidates
     .filter((row) => row.applicationId === applicationId)
     .filter(({ min, max, strict }) => {
-      return judge({ min, minPacked: packAppVersion(min), max, maxPacked: packAppVersion(max), strict }, client, mode).admitted
+      return judge({ min, minPacked: packAppVersion(min), max, maxPacked: packAppVersion(max), strict }, client, mode)
+        .admitted
     })
     .sort((one, other) => other.versionId - one.versionId)[0]?.version
 }
@@ -77,10 +94,15 @@ t.test('the fast rule chooses what the slow one does', async (t) => {
         const client = packAppVersion(version)
         const { high, low } = splitPacked(client)
         const format = application.manifest
-        const text = textAt(entry, choose(entry.words, 0, sectionKey(application.id, format), high, low, modeCodes[mode]))
+        const text = textAt(
+          entry,
+          choose(entry.words, 0, sectionKey(application.id, format), high, low, modeCodes[mode]),
+        )
         const expected = naive(offer, application.id, client, mode)
         if (format === 'rdf') {
-          return expected === undefined ? text.includes('<RDF:Seq></RDF:Seq>') : text.includes(`<em:version>${expected}</em:version>`)
+          return expected === undefined
+            ? text.includes('<RDF:Seq></RDF:Seq>')
+            : text.includes(`<em:version>${expected}</em:version>`)
         }
         const { updates } = JSON.parse(text).addons['a@b']
         return expected === undefined ? updates.length === 0 : updates.length === 1 && updates[0].version === expected

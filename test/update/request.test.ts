@@ -41,7 +41,29 @@ t.test('what a query may do', async (t) => {
 
 t.test('it reads every query as the URL standard does', async (t) => {
   const names = fc.constantFrom('id', 'appID', 'appVersion', 'compatMode', 'i%64', 'reqVersion', 'x', '')
-  const bits = fc.constantFrom('a', '{', '}', '@', ',', '%', '%4', '%41', '%zz', '%FF', '%C3', '%A9', '%00', '+', '=', 'é', '鎈', '\ud800', '?', '#', ' ')
+  const bits = fc.constantFrom(
+    'a',
+    '{',
+    '}',
+    '@',
+    ',',
+    '%',
+    '%4',
+    '%41',
+    '%zz',
+    '%FF',
+    '%C3',
+    '%A9',
+    '%00',
+    '+',
+    '=',
+    'é',
+    '鎈',
+    '\ud800',
+    '?',
+    '#',
+    ' ',
+  )
   const value = fc.array(bits, { maxLength: 6 }).map((parts) => parts.join(''))
   const pair = fc.tuple(names, fc.constantFrom('=', ''), value).map((parts) => parts.join(''))
   const query = fc.array(pair, { maxLength: 8 }).map((pairs) => pairs.join('&'))

@@ -59,7 +59,13 @@ function judgeUpdate(t: Test, expect: Vector['expect'], { text }: Reply, id: str
   const [update] = updates
   const { gecko } = update.applications
   const values = { ...update, ...gecko }
-  for (const name of ['version', 'strict_min_version', 'strict_max_version', 'update_hash', 'update_info_url'] as const) {
+  for (const name of [
+    'version',
+    'strict_min_version',
+    'strict_max_version',
+    'update_hash',
+    'update_info_url',
+  ] as const) {
     if (expect[name] !== undefined) t.equal(values[name], expect[name], name)
   }
   for (const name of expect.absent ?? []) t.notOk(name in values, `${name} is absent`)

@@ -124,10 +124,14 @@ class Import {
     const items = () => (manifest === undefined ? itemsOf(path) : manifestItems(manifest.lines))
     await this.check(items())
     if (this.bad.size > 0 && !skipBad) {
-      throw new VersioncheckError('import_refused', `${this.bad.size} bad ${this.bad.size === 1 ? 'line' : 'lines'}; nothing was applied.`, {
-        hint: 'Mend them, or leave them out with --skip-bad.',
-        details: this.report(true),
-      })
+      throw new VersioncheckError(
+        'import_refused',
+        `${this.bad.size} bad ${this.bad.size === 1 ? 'line' : 'lines'}; nothing was applied.`,
+        {
+          hint: 'Mend them, or leave them out with --skip-bad.',
+          details: this.report(true),
+        },
+      )
     }
     return this.report(await this.apply(items()))
   }
@@ -149,7 +153,10 @@ class Import {
     let waiting: { number: number; line: AddonLine }[] = []
     let addons = 0
     const checkWaiting = async () => {
-      const reasons = await checkAgainstCatalogue(primary, waiting.map(({ line }) => line))
+      const reasons = await checkAgainstCatalogue(
+        primary,
+        waiting.map(({ line }) => line),
+      )
       for (const [index, { number }] of waiting.entries()) this.refuse(number, reasons[index] ?? [])
       waiting = []
     }
@@ -169,7 +176,8 @@ class Import {
       }
       addons++
       const line = parsed.addon
-      for (const field of parsed.leftOut) this.leave((leftOutFields as readonly string[]).includes(field) ? field : `${field} (unknown)`)
+      for (const field of parsed.leftOut)
+        this.leave((leftOutFields as readonly string[]).includes(field) ? field : `${field} (unknown)`)
       this.raiseFloors(line)
       const reasons = checkWithinFile(line, applications, this.claims)
       reasons.push(...(await this.checkPackages(number, line)))
@@ -217,7 +225,12 @@ class Import {
   }
 
   /** Where a version's package lies, undefined where it came without one. */
-  private async packagePath(number: number, place: number, { file }: VersionLine, { fetch }: { fetch: boolean }): Promise<string | undefined> {
+  private async packagePath(
+    number: number,
+    place: number,
+    { file }: VersionLine,
+    { fetch }: { fetch: boolean },
+  ): Promise<string | undefined> {
     if (file?.path) return await findPackage(this.options.folder ?? dirname(this.options.path), file.path)
     if (this.fetcher === undefined || !file?.url) return undefined
     const path = join(this.spool, `${number}-${place}.xpi`)
@@ -230,7 +243,8 @@ class Import {
     const facts = await readPackage(path)
     if (facts.guid !== guid) throw new Error(`is the package of ${facts.guid}`)
     if (facts.version !== version) throw new Error(`is the package of version ${facts.version}`)
-    if (file?.size !== undefined && file.size !== null && file.size !== facts.size) throw new Error(`has ${facts.size} bytes, not ${file.size}`)
+    if (file?.size !== undefined && file.size !== null && file.size !== facts.size)
+      throw new Error(`has ${facts.size} bytes, not ${file.size}`)
     const { hash } = file ?? {}
     if (hash) {
       const [algorithm, digest] = hash.toLowerCase().split(':') as [string, string]
@@ -254,7 +268,8 @@ class Import {
       lines = []
       guids = new Set()
       // The replicas may be one batch behind, no more: whoever edits meanwhile waits for them too.
-      if (keepsPace && previous !== undefined) keepsPace = (await followers.wait(previous, REPLICAS_WAIT_S_MAX)).length === 0
+      if (keepsPace && previous !== undefined)
+        keepsPace = (await followers.wait(previous, REPLICAS_WAIT_S_MAX)).length === 0
       previous = await primary.position()
     }
     for await (const { number, value, unreadable, part } of items) {
@@ -289,7 +304,10 @@ class Import {
       next: async (stored, statements) => {
         const fresh = lines.map(({ line }) => line).filter((line) => !stored.has(line.guid) && line.slug === undefined)
         const slugs = await pickSlugs(statements, fresh, (slug) => this.claims.isClaimed('slug', slug))
-        const authors: ReadonlyMap<AddonLine, readonly Author[]> = await pickUsernames(statements, lines.map(({ line }) => line))
+        const authors: ReadonlyMap<AddonLine, readonly Author[]> = await pickUsernames(
+          statements,
+          lines.map(({ line }) => line),
+        )
         merged = lines.map(({ line }) =>
           mergeLine(stored.get(line.guid), line, {
             slug: slugs.get(line) ?? '',
@@ -310,7 +328,9 @@ class Import {
 
   private countVersions(line: AddonLine, { versions }: ReturnType<typeof mergeLine>): void {
     for (const [place, { version, channel }] of (line.versions ?? []).entries()) {
-      const state = versions.find((other) => other.version === version && (channel === undefined || other.channel === channel))
+      const state = versions.find(
+        (other) => other.version === version && (channel === undefined || other.channel === channel),
+      )
       if (state === undefined) continue
       if (state.file.package === null && state.file.url === null) this.counts.withoutPackage++
       if (Object.keys(state.compatibility).length === 0) this.counts.withoutRange++

@@ -34,7 +34,10 @@ export async function pickUsernames(
 ): Promise<Map<AddonLine, readonly Author[]>> {
   const nameless = lines.flatMap(({ authors }) => authors ?? []).filter(({ username }) => username === undefined)
   const wanted = [...new Set(nameless.map(({ name }) => slugify(name)))]
-  const rows = wanted.length === 0 ? [] : await statements.rows('SELECT username, name FROM authors WHERE username IN (?)', [wanted])
+  const rows =
+    wanted.length === 0
+      ? []
+      : await statements.rows('SELECT username, name FROM authors WHERE username IN (?)', [wanted])
   const nameOf = new Map(rows.map(({ username, name }) => [username as string, name as string]))
   for (const { username, name } of lines.flatMap(({ authors }) => authors ?? [])) {
     if (username !== undefined) nameOf.set(username, name)
@@ -58,13 +61,17 @@ export async function pickUsernames(
 /** `Tab Mix Plus!` -> `tab-mix-plus` */
 function slugify(text: string): string {
   const plain = text.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase()
-  const slug = plain.replaceAll(/[^\p{L}\p{N}]+/gu, '-').slice(0, SLUG_LENGTH).replaceAll(/^-+|-+$/g, '')
+  const slug = plain
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '-')
+    .slice(0, SLUG_LENGTH)
+    .replaceAll(/^-+|-+$/g, '')
   return slug === '' ? `a-${digest(text)}` : slug.toWellFormed().replaceAll('\ufffd', '')
 }
 
 /** The likely ones first; the last is as good as unique. */
 function slugCandidates({ guid, name, default_locale: locale = 'en-US' }: AddonLine): string[] {
-  const title = typeof name === 'string' ? name : (name?.[locale] ?? Object.values(name ?? {}).find((text) => text !== null))
+  const title =
+    typeof name === 'string' ? name : (name?.[locale] ?? Object.values(name ?? {}).find((text) => text !== null))
   const base = slugify(title ?? guid.replace(/@.*$/, '').replaceAll(/[{}]/g, ''))
   const numbered = Array.from({ length: ALTERNATIVES - 1 }, (_, index) => `${base}-${index + 2}`)
   return [base, ...numbered, `${base}-${digest(guid)}`]

@@ -1,12 +1,12 @@
 /** The packages that an import names: found beside the file, or fetched, and judged before anything is applied. */
 
+import { lookup as resolveName } from 'node:dns'
 import { createWriteStream } from 'node:fs'
 import { lstat, realpath } from 'node:fs/promises'
-import { lookup as resolveName } from 'node:dns'
-import { isIP, BlockList } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { isAbsolute, join, normalize } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { reasonOf, VersioncheckError } from '../../errors.ts'
 import { FETCH_MS_MAX, FETCH_REDIRECTS_MAX, PACKAGE_BYTES_MAX } from '../../limits.ts'
 
@@ -78,7 +78,8 @@ export async function createFetcher({ allowPrivate }: { allowPrivate: boolean })
       timeout: FETCH_MS_MAX,
       lookup(hostname, options, callback) {
         resolveName(hostname, { ...options, all: true }, (error, addresses) => {
-          const open = error === null ? addresses.filter(({ address }) => allowPrivate || !isPrivateAddress(address)) : []
+          const open =
+            error === null ? addresses.filter(({ address }) => allowPrivate || !isPrivateAddress(address)) : []
           const first = open[0]
           if (error !== null) callback(error, [])
           else if (first === undefined) callback(new Error(`${hostname} has no public address`), [])
@@ -116,7 +117,9 @@ export async function createFetcher({ allowPrivate }: { allowPrivate: boolean })
             await body.dump()
             throw new Error(`it answers ${statusCode}`)
           }
-          await pipeline(body, limited(PACKAGE_BYTES_MAX), createWriteStream(to, { flags: 'wx', mode: 0o600 }), { signal })
+          await pipeline(body, limited(PACKAGE_BYTES_MAX), createWriteStream(to, { flags: 'wx', mode: 0o600 }), {
+            signal,
+          })
           return
         }
       } catch (cause) {

@@ -37,7 +37,8 @@ function convert({ addons }: Manifest): UpdateManifest {
     for (const update of updates) {
       if (update.update_info_url !== undefined) leave('update_info_url')
       if (typeof update.update_link !== 'string') leave('entries without update_link')
-      else if (update.applications !== undefined && geckoOf(update) === undefined) leave('entries for other applications')
+      else if (update.applications !== undefined && geckoOf(update) === undefined)
+        leave('entries for other applications')
       else versions.push(versionOf(update, leave))
     }
     // Firefox takes the highest number of a static file; here the newest row is served, so the highest must come last.

@@ -23,7 +23,8 @@ export function checkWithinFile(line: AddonLine, applications: ReadonlySet<strin
     claim('addon id', line.id, guid, `id: ${line.id} is given to another add-on by an earlier line`)
     claim('id of addon', guid, line.id, 'id: an earlier line gives this add-on another one')
   }
-  if (line.slug !== undefined) claim('slug', line.slug, guid, `slug: "${line.slug}" is given to another add-on by an earlier line`)
+  if (line.slug !== undefined)
+    claim('slug', line.slug, guid, `slug: "${line.slug}" is given to another add-on by an earlier line`)
 
   const seen = new Set<string>()
   for (const [place, version] of (line.versions ?? []).entries()) {
@@ -37,7 +38,12 @@ export function checkWithinFile(line: AddonLine, applications: ReadonlySet<strin
       claim('id of version', owner, version.id, `${at}.id: an earlier line gives this version another one`)
     }
     if (version.file?.id !== undefined) {
-      claim('file id', version.file.id, owner, `${at}.file.id: ${version.file.id} is given to another file by an earlier line`)
+      claim(
+        'file id',
+        version.file.id,
+        owner,
+        `${at}.file.id: ${version.file.id} is given to another file by an earlier line`,
+      )
       claim('id of file', owner, version.file.id, `${at}.file.id: an earlier line gives this file another one`)
     }
     for (const application of Object.keys(version.compatibility ?? {})) {
@@ -71,14 +77,22 @@ export async function checkAgainstCatalogue(statements: Statements, lines: reado
       if (match !== undefined) {
         if (places.has(match.id)) reasons.push(`${at}: versions[${places.get(match.id)}] is the same stored version`)
         places.set(match.id, place)
-        const namesake = versions.find(({ channel, version: number }) => channel === (version.channel ?? match.channel) && number === version.version)
-        if (version.id !== undefined && version.id !== match.id) reasons.push(`${at}.id: version ${version.version} has the id ${match.id}`)
-        else if (namesake !== undefined && namesake.id !== match.id) reasons.push(`${at}.version: ${version.version} is there already, with the id ${namesake.id}`)
-        if (version.file?.id !== undefined && version.file.id !== match.file.id) reasons.push(`${at}.file.id: the file has the id ${match.file.id}`)
+        const namesake = versions.find(
+          ({ channel, version: number }) =>
+            channel === (version.channel ?? match.channel) && number === version.version,
+        )
+        if (version.id !== undefined && version.id !== match.id)
+          reasons.push(`${at}.id: version ${version.version} has the id ${match.id}`)
+        else if (namesake !== undefined && namesake.id !== match.id)
+          reasons.push(`${at}.version: ${version.version} is there already, with the id ${namesake.id}`)
+        if (version.file?.id !== undefined && version.file.id !== match.file.id)
+          reasons.push(`${at}.file.id: the file has the id ${match.file.id}`)
         continue
       }
-      if (version.id !== undefined && known.versionIds.has(version.id)) reasons.push(`${at}.id: ${version.id} belongs to another add-on`)
-      if (version.file?.id !== undefined && known.fileIds.has(version.file.id)) reasons.push(`${at}.file.id: ${version.file.id} belongs to another version`)
+      if (version.id !== undefined && known.versionIds.has(version.id))
+        reasons.push(`${at}.id: ${version.id} belongs to another add-on`)
+      if (version.file?.id !== undefined && known.fileIds.has(version.file.id))
+        reasons.push(`${at}.file.id: ${version.file.id} belongs to another version`)
     }
     return reasons
   })
@@ -112,7 +126,12 @@ async function loadKnown(statements: Statements, lines: readonly AddonLine[]) {
   for (const { addon_id, id, channel, version, file_id } of ofAddons) {
     const list = versionsOf.get(addon_id as number) ?? []
     versionsOf.set(addon_id as number, list)
-    list.push({ id: id as number, channel: channel as string, version: version as string, file: { id: file_id as number } })
+    list.push({
+      id: id as number,
+      channel: channel as string,
+      version: version as string,
+      file: { id: file_id as number },
+    })
   }
   return {
     addonByGuid: new Map(addons.map(({ id, guid }) => [guid as string, { id: id as number }])),
