@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { createEditor, importFile } from './catalogue/index.ts'
 import { type Config, readConfig } from './config.ts'
 import { type Endpoint, migrate, openFollowers, openPrimary } from './database/index.ts'
@@ -61,7 +62,7 @@ async function prepareSchema(owner: Endpoint, log: Log): Promise<void> {
 
 /** Only into a catalogue without a single add-on. */
 async function loadSample(config: Config, { catalog, readers }: Databases, log: Log): Promise<void> {
-  const path = new URL('../sample/catalogue.jsonl', import.meta.url).pathname
+  const path = fileURLToPath(new URL('../sample/catalogue.jsonl', import.meta.url))
   const primary = await openPrimary(catalog)
   const followers = openFollowers(readers)
   try {

@@ -1,8 +1,9 @@
 /** The applications that may ask, held in memory and read again every second: an admin may add one. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Application, type ManifestFormat, splitPacked } from '../addon/index.ts'
 import { type Replicas, readStatement } from '../database/index.ts'
-import { APPLICATIONS_EVERY_MS, COLD_MS_MAX } from '../limits.ts'
+import { APPLICATIONS_EVERY_MS, COLD_MS_MAX, DATABASE_START_MS_MAX, RECONNECT_MS_MIN } from '../limits.ts'
 
 export interface Applications {
   /** By guid. */
@@ -10,7 +11,7 @@ export interface Applications {
   close(): void
 }
 
-/** Resolves once they have been read; rejects with `database_unreachable`. */
+/** Resolves once they have been read: a replica that was just made may not have the accounts yet. Rejects with `database_unreachable`. */
 export async function openApplications(replicas: Replicas): Promise<Applications> {
   const statement = readStatement('applications')
   let current: ReadonlyMap<string, Application> = new Map()
@@ -29,9 +30,22 @@ export async function openApplications(replicas: Replicas): Promise<Applications
       ]),
     )
   }
-  await refresh()
+  await untilItSucceeds(refresh)
   // A database that is away leaves what is known; the checks report it.
   const timer = setInterval(() => void refresh().catch(() => {}), APPLICATIONS_EVERY_MS)
   timer.unref()
   return { current: () => current, close: () => clearInterval(timer) }
+}
+
+async function untilItSucceeds(work: () => Promise<void>): Promise<void> {
+  const giveUpAt = Date.now() + DATABASE_START_MS_MAX
+  for (;;) {
+    try {
+      await work()
+      return
+    } catch (error) {
+      if (Date.now() > giveUpAt) throw error
+      await sleep(RECONNECT_MS_MIN)
+    }
+  }
 }

@@ -1,6 +1,7 @@
 /** The statements that lie as files in sql/: read once, at start. */
 
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 const folder = new URL('../../sql/', import.meta.url)
 
@@ -13,7 +14,7 @@ export function readStatement(name: string): string {
 }
 
 /** Where the migrations lie: a path. */
-export const migrationsFolder = new URL('migrations/', folder).pathname
+export const migrationsFolder = fileURLToPath(new URL('migrations/', folder))
 
 /** Writes `(?)` out for so many values: `(?, ?, ?)`. */
 export function withValues(statement: string, count: number): string {

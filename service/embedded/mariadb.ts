@@ -95,6 +95,9 @@ export async function installDataFolder(dataFolder: string, sql: string): Promis
     `--datadir=${dataFolder}`,
     `--extra-file=${extra}`,
     '--skip-test-db',
+    // No name of this machine is granted anything, so none needs to be looked up.
+    '--skip-name-resolve',
+    '--force',
     '--auth-root-authentication-method=normal',
     '--innodb-log-file-size=64M',
     ...runAs(),

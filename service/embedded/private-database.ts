@@ -118,8 +118,10 @@ async function start(
       progress('waiting for other commands that use the private MariaDB')
       alone = await tryLock(lock, { mode: 'exclusive', waitS: OTHERS_WAIT_S })
     }
-    const { sockets: _, ...state } = readState(dataDir)
-    writeState(dataDir, state)
+    if (servers.length > 0) {
+      const { sockets: _, ...state } = readState(dataDir)
+      writeState(dataDir, state)
+    }
     await Promise.all(servers.map((server) => server.stop()))
     if (runFolder !== undefined) rmSync(runFolder, { recursive: true, force: true })
     alone?.release()

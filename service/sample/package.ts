@@ -35,7 +35,7 @@ function commonManifest(addon: SampleAddon, { version, min, max, android }: Samp
     manifest_version: 2,
     name: english(addon.name),
     version,
-    description: `${english(addon.summary)} (A sample: it has the name and nothing else.)`,
+    description: `${english(addon.summary)} (A sample, not the genuine add-on.)`,
     // An absent max or android is undefined here, and so not in the JSON.
     browser_specific_settings: {
       gecko: { id: guidOf(addon), strict_min_version: min, strict_max_version: max },

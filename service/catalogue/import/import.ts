@@ -15,9 +15,9 @@ import type { Store } from '../../files/index.ts'
 import { BAD_LINES_SHOWN, LINE_BYTES_MAX, REPLICAS_WAIT_S_MAX } from '../../limits.ts'
 import { type Editor, loadApplicationIds } from '../edit.ts'
 import { type AddonLine, leftOutFields, parseLine, type VersionLine } from '../format.ts'
-import { mergeLine, type PackageFacts } from '../merge.ts'
+import { findVersion, mergeLine, type PackageFacts } from '../merge.ts'
 import type { IdFloors } from '../save.ts'
-import type { Author } from '../state.ts'
+import type { AddonState, Author } from '../state.ts'
 import { readPackage } from '../xpi.ts'
 import { Claims } from './claims.ts'
 import { readLines } from './lines.ts'
@@ -296,7 +296,7 @@ class Import {
       if (this.fetcher !== undefined) forgetAddresses(line, packages.get(line) as Map<number, PackageFacts>)
     }
     const now = new Date().toISOString().slice(0, 19).replace('T', ' ')
-    let merged: ReturnType<typeof mergeLine>[] = []
+    let merged: AddonState[] = []
     const saved = await this.options.editor.edit({
       action: 'addon.import',
       guids: lines.map(({ line }) => line.guid),
@@ -326,19 +326,14 @@ class Import {
     for (const [index, state] of merged.entries()) this.countVersions((lines[index] as { line: AddonLine }).line, state)
   }
 
-  private countVersions(line: AddonLine, { versions }: ReturnType<typeof mergeLine>): void {
-    for (const [place, { version, channel }] of (line.versions ?? []).entries()) {
-      const state = versions.find(
-        (other) => other.version === version && (channel === undefined || other.channel === channel),
-      )
+  private countVersions(line: AddonLine, { versions }: AddonState): void {
+    const states = (line.versions ?? []).map((version) => findVersion(versions, version))
+    for (const [place, state] of states.entries()) {
       if (state === undefined) continue
       if (state.file.package === null && state.file.url === null) this.counts.withoutPackage++
       if (Object.keys(state.compatibility).length === 0) this.counts.withoutRange++
-      const later = line.versions?.slice(place + 1).some((other) => {
-        const newer = versions.find(({ version: number }) => number === other.version)
-        return state.id === undefined && newer?.id !== undefined
-      })
-      if (later) this.counts.outOfOrder++
+      const isNew = state.id === undefined
+      if (isNew && states.slice(place + 1).some((later) => later?.id !== undefined)) this.counts.outOfOrder++
     }
   }
 
