@@ -96,10 +96,12 @@ export function spawnCatalog(args: readonly string[], environment: Readonly<Reco
 /** Waits for a process and collects what it prints. */
 export async function runToEnd(child: ChildProcess, input?: string): Promise<CommandResult> {
   const texts = { stdout: '', stderr: '' }
-  child.stdout?.on('data', (chunk: Buffer) => {
+  child.stdout?.setEncoding('utf8')
+  child.stderr?.setEncoding('utf8')
+  child.stdout?.on('data', (chunk: string) => {
     texts.stdout += chunk
   })
-  child.stderr?.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: string) => {
     texts.stderr += chunk
   })
   child.stdin?.end(input)

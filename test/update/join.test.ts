@@ -1,0 +1,74 @@
+/** The update join: it sorts nothing, makes no temporary table, and reads no more than it must, on 20,000 add-ons. */
+
+import t from 'tap'
+import { generateAddons } from '../../loadtest/generate/index.ts'
+import { readStatement, withValues } from '../../service/database/index.ts'
+import { startStack } from '../harness/stack.ts'
+
+const ADDONS = 20_000
+const stack = await startStack(t)
+const addons = [...generateAddons({ addons: ADDONS, seed: 1 })]
+
+/** What the server counted on the owner's connection since it last began anew. */
+async function counted(pattern: string): Promise<number> {
+  const rows = await stack.owner.rows(`SHOW SESSION STATUS WHERE Variable_name REGEXP '${pattern}'`)
+  return rows.reduce((sum, { Value: value }) => sum + Number(value), 0)
+}
+
+/** Runs the join and returns its rows with what it took. */
+async function measure(guids: readonly string[]) {
+  const statement = withValues(readStatement('update-check'), guids.length)
+  await stack.owner.write('FLUSH STATUS')
+  const rows = await stack.owner.rows(statement, guids)
+  const reads = await counted('^Handler_read')
+  const sorts = await counted('^Sort_')
+  const temporary = await counted('^Created_tmp_')
+  return { rows, candidates: rows.filter(({ versionId }) => versionId !== null).length, reads, sorts, temporary }
+}
+
+t.test(`${ADDONS} add-ons come in`, async (t) => {
+  t.match(await stack.load(addons), { created: ADDONS, bad: 0, leftOut: {} })
+})
+
+for (const size of [1, 2, 16, 128]) {
+  t.test(`${size} at once`, async (t) => {
+    for (let round = 0; round < 8; round++) {
+      const guids = Array.from(
+        { length: size },
+        (_, index) => addons[(round * 2_477 + index * 151) % ADDONS]?.guid as string,
+      )
+      if (size > 1) guids[0] = 'nobody@example.test'
+      const { candidates, reads, sorts, temporary } = await measure(guids)
+      t.ok(reads <= 2 * size + candidates, `${reads} index entries for ${size} guids and ${candidates} candidates`)
+      t.strictSame({ sorts, temporary }, { sorts: 0, temporary: 0 }, 'no sort, no temporary table')
+    }
+    const statement = withValues(readStatement('update-check'), size)
+    const plan = await stack.owner.rows(
+      `EXPLAIN ${statement}`,
+      addons.slice(0, size).map(({ guid }) => guid),
+    )
+    t.strictSame(
+      plan.map(({ table }) => table),
+      ['a', 'c'],
+      'the add-on first, then its candidates',
+    )
+    for (const { table, key, Extra: extra } of plan) {
+      t.equal(key, table === 'a' ? 'guid' : 'PRIMARY', `${table} by ${key}`)
+      t.notMatch(extra ?? '', /filesort|temporary|join buffer/, `${table}: ${extra}`)
+    }
+  })
+}
+
+t.test('what it returns is what the catalogue says', async (t) => {
+  const sample = addons.slice(0, 500)
+  const { rows } = await measure(sample.map(({ guid }) => guid))
+  const shown = new Set(rows.map(({ guid }) => guid))
+  const known = sample.filter(
+    ({ status = 'approved', disabled_by_user: hidden }) => !hidden && status !== 'disabled' && status !== 'deleted',
+  )
+  t.strictSame(shown, new Set(known.map(({ guid }) => guid)), 'public add-ons, and no others')
+  t.ok(
+    rows.some(({ versionId }) => versionId === null),
+    'one with nothing to offer has a row of its own',
+  )
+})
