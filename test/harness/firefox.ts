@@ -289,10 +289,10 @@ export async function startFirefox(t: Pick<Test, 'teardown'>, { url, prefs = {} 
   )
   await writeFile(join(folder, 'user.js'), lines)
 
-  const process = launch(folder)
+  const launched = launch(folder)
   let marionette: Marionette | undefined
-  t.teardown(() => stop(process, marionette))
-  marionette = await connectMarionette(await portOf(folder, process))
+  t.teardown(() => stop(launched, marionette))
+  marionette = await connectMarionette(await portOf(folder, launched))
   const { run } = marionette
   await run(HARNESS)
   const call = <Result>(name: string, ...args: readonly unknown[]) =>
@@ -343,8 +343,15 @@ function launch(folder: string): Launched {
     '-remote-allow-system-access',
   ]
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...browser, 'about:blank'], {
-    // Firefox as root wants a HOME of root's; nothing of the user's may be seen or changed.
-    env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, LANG: 'C.UTF-8', MOZ_CRASHREPORTER_DISABLE: '1', MOZ_DISABLE_NONLOCAL_CONNECTIONS: '1' },
+    env: {
+      PATH: process.env.PATH,
+      HOME: folder, // nothing of the user's may be seen or changed
+      TMPDIR: folder,
+      LANG: 'C.UTF-8',
+      MOZ_CRASHREPORTER_DISABLE: '1',
+      // What gets around the proxy ends Firefox. Without it Remote Settings are fetched from Mozilla, whatever the pref says.
+      MOZ_DISABLE_NONLOCAL_CONNECTIONS: '1',
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''

@@ -66,7 +66,6 @@ export async function connectMarionette(port: number): Promise<Marionette> {
     })
   }
 
-  socket.on('close', () => fail(new Error('Firefox closed the connection')))
   await greeted(socket, fail, (message) => {
     const [, id, error, result] = message as [number, number, FirefoxError | null, unknown]
     const command = waiting.get(id)
@@ -99,7 +98,7 @@ export async function connectMarionette(port: number): Promise<Marionette> {
   }
 }
 
-/** Reads messages from here on; resolves at the first, which is Firefox's greeting and no answer to anything. */
+/** Reads messages for as long as the connection lasts; resolves at the first, which is Firefox's greeting and no answer to anything. */
 function greeted(socket: Socket, fail: (error: Error) => void, onAnswer: (message: unknown) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const giveUp = (error: Error) => {
