@@ -10,7 +10,9 @@ const stack = await startStack(t)
 const firefox = await startFirefox(t, { url: stack.url })
 
 /** What it was answered to checks of an add-on: how it asked, and the status. */
-async function checksOf(id: string): Promise<{ path: string; version: string | null; updateType: string | null; status: number }[]> {
+async function checksOf(
+  id: string,
+): Promise<{ path: string; version: string | null; updateType: string | null; status: number }[]> {
   const checks = (await firefox.answers()).map(({ url, status }) => ({ url: new URL(url), status }))
   return checks
     .filter(({ url }) => url.searchParams.get('id') === id)
@@ -40,13 +42,19 @@ t.test('the installed 1.0 finds 2.0 by a user check and installs it', async (t) 
 
   const asked = { path: PATH, version: '1.0', updateType: USER, status: 200 }
   t.same(await checksOf(id), [asked, asked])
-  t.same((await downloads()).map(({ status }) => status), [200])
+  t.same(
+    (await downloads()).map(({ status }) => status),
+    [200],
+  )
 })
 
 t.test('the daily check finds 2.0 and installs it', async (t) => {
   const id = 'daily@firefox.test'
   await firefox.installAddon(await publish(stack, { id, version: '1.0' }))
-  t.notOk((await firefox.backgroundUpdate()).some((end) => end.id === id), 'nothing is newer yet')
+  t.notOk(
+    (await firefox.backgroundUpdate()).some((end) => end.id === id),
+    'nothing is newer yet',
+  )
   t.same(await firefox.addon(id), { version: '1.0', isActive: true })
 
   await publish(stack, { id, version: '2.0' })
@@ -66,8 +74,16 @@ t.test('a package whose hash is not the announced one is refused', async (t) => 
   t.same(await firefox.checkForUpdate(id, 'user'), { version: '2.0', status: 'NO_ERROR' }, 'it is offered')
   const before = (await downloads()).length
   t.same(await firefox.applyUpdate(id), { id, version: '2.0', error: 'ERROR_INCORRECT_HASH' })
-  t.same((await downloads()).slice(before).map(({ status }) => status), [200], 'after it was downloaded')
-  t.same(await firefox.backgroundUpdate(), [{ id, version: '2.0', error: 'ERROR_INCORRECT_HASH' }], 'by the daily check too')
+  t.same(
+    (await downloads()).slice(before).map(({ status }) => status),
+    [200],
+    'after it was downloaded',
+  )
+  t.same(
+    await firefox.backgroundUpdate(),
+    [{ id, version: '2.0', error: 'ERROR_INCORRECT_HASH' }],
+    'by the daily check too',
+  )
   t.same(await firefox.addon(id), { version: '1.0', isActive: true }, 'the old version stays')
 })
 
@@ -87,19 +103,26 @@ t.test('an add-on that we do not know gets nothing, and no error', async (t) => 
   t.same(await firefox.checkForUpdate(id, 'user'), { version: null, status: 'NO_ERROR' })
   t.same(await firefox.checkForUpdate(id, 'periodic'), { version: null, status: 'NO_ERROR' })
   t.same(await firefox.addon(id), { version: '1.0', isActive: true })
-  t.same((await checksOf(id)).map(({ status }) => status), [200, 200])
+  t.same(
+    (await checksOf(id)).map(({ status }) => status),
+    [200, 200],
+  )
 })
 
 t.test('nobody but us has answered', async (t) => {
   const answers = await firefox.answers()
   t.ok(answers.length > 0)
-  t.same(answers.filter(({ url }) => new URL(url).origin !== stack.url), [])
+  t.same(
+    answers.filter(({ url }) => new URL(url).origin !== stack.url),
+    [],
+  )
   t.comment(`wanted elsewhere, in vain: ${firefox.refused.join(', ') || 'nothing'}`)
 })
 
 /** Announces another hash than the file's: what a damaged file or a forged one looks like. */
 async function announceHash(guid: string, version: string, hash: string): Promise<void> {
-  const where = 'version_id = (SELECT v.id FROM versions AS v JOIN addons AS a ON a.id = v.addon_id WHERE a.guid = ? AND v.version = ?)'
+  const where =
+    'version_id = (SELECT v.id FROM versions AS v JOIN addons AS a ON a.id = v.addon_id WHERE a.guid = ? AND v.version = ?)'
   await stack.owner.write(`UPDATE files SET hash = ? WHERE ${where}`, [hash, guid, version])
   await stack.owner.write(`UPDATE candidates SET hash = ? WHERE ${where}`, [hash, guid, version])
   await stack.settle()

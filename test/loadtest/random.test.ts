@@ -8,8 +8,9 @@ import { holds } from '../harness/property.ts'
 const word32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 
 /** Written from PractRand's C++ with whole numbers that don't wrap by themselves. */
-function* sfc32(a: bigint, b: bigint, c: bigint): Generator<number, never> {
+function* sfc32(...seeds: [bigint, bigint, bigint]): Generator<number, never> {
   const wrap = (value: bigint) => BigInt.asUintN(32, value)
+  let [a, b, c] = seeds
   for (let [counter, round] = [1n, 0]; ; counter++, round++) {
     const word = wrap(a + b + counter)
     a = b ^ (b >> 9n)
