@@ -120,6 +120,9 @@ export async function installDataFolder(dataFolder: string, sql: string): Promis
 export async function startMariadb(options: MariadbOptions, isReady: () => Promise<boolean>): Promise<Mariadb> {
   const { dataFolder, socketPath, logFile, serverId, port } = options
   const { server } = requireMariadb()
+  // Of its own: a server that starts removes the temporary tables it finds in its folder, whoever's they are.
+  const temporaryFolder = `${dataFolder}.tmp`
+  mkdirSync(temporaryFolder, { recursive: true, mode: 0o700 })
   const networking = port === undefined ? ['--skip-networking'] : ['--bind-address=127.0.0.1', `--port=${port}`]
   const args = [
     '--no-defaults',
@@ -127,6 +130,7 @@ export async function startMariadb(options: MariadbOptions, isReady: () => Promi
     `--socket=${socketPath}`,
     `--pid-file=${join(dataFolder, 'server.pid')}`,
     `--log-error=${logFile}`,
+    `--tmpdir=${temporaryFolder}`,
     `--server-id=${serverId}`,
     ...networking,
     ...SETTINGS,
