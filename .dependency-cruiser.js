@@ -2,9 +2,9 @@
 const rooms = [
   'admin',
   'catalogue',
-  'feed',
   'files',
   'cache',
+  'feed',
   'update',
   'embedded',
   'database',

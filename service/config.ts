@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Endpoint, parseEndpoint } from './database/index.ts'
 import { reasonOf, VersioncheckError } from './errors.ts'
+import { MEMORY_ENTRIES, MEMORY_ENTRIES_MAX, SNAPSHOT_AGE_MAX_S } from './limits.ts'
 import { type LogLevel, logLevels } from './observe/index.ts'
 
 export interface Config {
@@ -26,6 +27,16 @@ export interface Config {
   readonly sample: boolean
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
   readonly workers: number
+  /** Add-ons held in memory at the most; 0: none. */
+  readonly memoryEntries: number
+  readonly batching: boolean
+  readonly memcachedServers: readonly string[]
+  readonly cachePrefix: string
+  /** Absent: one that follows from the database's password. */
+  readonly cacheSecret?: string
+  readonly snapshotAgeMaxS: number
+  /** Absent: no metrics. */
+  readonly metricsPort?: number
   readonly logLevel: LogLevel
 }
 
@@ -42,6 +53,14 @@ export const variables = [
   ['TLS_CERT', '', 'file of the certificate chain (PEM); then TLS 1.2 and later is spoken'],
   ['TLS_KEY', '', "file of the certificate's key (PEM)"],
   ['WORKERS', '1', 'worker processes; 1 for now'],
+  ['MEMORY_CACHE', 'on', 'off: no add-on is held in memory, each check asks the next tier'],
+  ['MEMORY_CACHE_ENTRIES', '1000000', 'add-ons held in memory at the most'],
+  ['BATCHING', 'on', 'off: each add-on that is not held is asked for by itself'],
+  ['MEMCACHED_SERVERS', '', 'HOST:PORT of memcached servers, separated by commas; shared by all workers'],
+  ['CACHE_PREFIX', 'versioncheck', 'begins the keys in memcached'],
+  ['CACHE_SECRET', 'from the database password', 'seals what is kept in memcached; the same on all hosts'],
+  ['SNAPSHOT_AGE_MAX', '259200', 'for how many seconds without a database what is held is offered'],
+  ['METRICS_PORT', '', 'port of http://127.0.0.1:METRICS_PORT/metrics, in the text format of Prometheus'],
   ['LOG_LEVEL', 'info', logLevels.join(', ')],
 ] as const
 
@@ -73,6 +92,8 @@ export function readConfig(environment: Environment): Config {
   const certFile = read('TLS_CERT', readablePath)
   const keyFile = read('TLS_KEY', readablePath)
   const tls = certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined
+  const cacheSecret = read('CACHE_SECRET', parseSecret)
+  const metricsPort = read('METRICS_PORT', parsePort)
   const config: Config = {
     host,
     port: read('PORT', parsePort) ?? 8080,
@@ -84,6 +105,14 @@ export function readConfig(environment: Environment): Config {
     sample: read('SAMPLE', parseSwitch) ?? true,
     ...(tls && { tls }),
     workers: read('WORKERS', parseWorkers) ?? 1,
+    memoryEntries:
+      (read('MEMORY_CACHE', parseSwitch) ?? true) ? (read('MEMORY_CACHE_ENTRIES', parseEntries) ?? MEMORY_ENTRIES) : 0,
+    batching: read('BATCHING', parseSwitch) ?? true,
+    memcachedServers: read('MEMCACHED_SERVERS', parseServers) ?? [],
+    cachePrefix: read('CACHE_PREFIX', parsePrefix) ?? 'versioncheck',
+    ...(cacheSecret !== undefined && { cacheSecret }),
+    snapshotAgeMaxS: read('SNAPSHOT_AGE_MAX', parseSeconds) ?? SNAPSHOT_AGE_MAX_S,
+    ...(metricsPort !== undefined && { metricsPort }),
     logLevel: read('LOG_LEVEL', parseLogLevel) ?? 'info',
   }
 
@@ -118,6 +147,32 @@ function parsePort(text: string): number {
 function parseWorkers(text: string): number {
   if (parseWhole(text, 1, 1_024) !== 1) throw new Error('more than one worker is not supported yet. Write 1')
   return 1
+}
+
+function parseEntries(text: string): number {
+  return parseWhole(text, 1, MEMORY_ENTRIES_MAX)
+}
+
+function parseSeconds(text: string): number {
+  return parseWhole(text, 0, 999_999_999)
+}
+
+function parsePrefix(text: string): string {
+  if (!/^[\w.-]{1,60}$/.test(text)) throw new Error('it may have 1 to 60 letters, digits and . _ -')
+  return text
+}
+
+function parseSecret(text: string): string {
+  if (text.length < 16) throw new Error('it is shorter than 16 characters')
+  return text
+}
+
+function parseServers(text: string): string[] {
+  return text.split(',').map((entry, index) => {
+    const match = /^(?:\[?[\w.:-]+\]?):(\d{1,5})$/.exec(entry.trim())
+    if (match === null || Number(match[1]) > 65_535) throw new Error(`entry ${index + 1} is not HOST:PORT`)
+    return entry.trim()
+  })
 }
 
 function parseWhole(text: string, min: number, max: number): number {

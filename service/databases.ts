@@ -1,7 +1,7 @@
 /** Which databases a configuration means: the ones it names, or the private one of its DATA_DIR. */
 
 import type { Config } from './config.ts'
-import { type Endpoint, endpointAs } from './database/index.ts'
+import { derivedSecret, type Endpoint, endpointAs } from './database/index.ts'
 import { startPrivateDatabase, usePrivateDatabase } from './embedded/index.ts'
 
 export interface Databases {
@@ -14,6 +14,8 @@ export interface Databases {
   /** Whether any of `readers` follows the primary, so that a change takes a moment to get there. */
   readonly replicated: boolean
   readonly private: boolean
+  /** Known to all hosts of the same DATABASE_URL. */
+  readonly cacheSecret: string
   close(): Promise<void>
 }
 
@@ -35,6 +37,7 @@ export async function openDatabases(
       readers: first === undefined ? [reader] : [first, ...rest],
       replicated: first !== undefined,
       private: false,
+      cacheSecret: derivedSecret(owner, 'memcached'),
       close: async () => {},
     }
   }
@@ -46,6 +49,7 @@ export async function openDatabases(
     readers: [endpointAs(replica, 'reader')],
     replicated: true,
     private: true,
+    cacheSecret: derivedSecret(primary, 'memcached'),
     close,
   }
 }

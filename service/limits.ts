@@ -13,6 +13,11 @@ export const DRAIN_MS_MAX = 2_000
 /** What a client is told to wait after a 503, in seconds. */
 export const RETRY_AFTER_S = 30
 
+/** Readiness looks at so long a time; fewer checks in it say nothing; a larger share of 503s is a failure. */
+export const HEALTH_MS = 10_000
+export const HEALTH_REQUESTS_MIN = 20
+export const HEALTH_UNAVAILABLE_MAX = 0.1
+
 // Downloads
 
 /** At once in one worker; each holds an open file and one chunk. */
@@ -41,10 +46,38 @@ export const IDLE_CONNECTION_MS = 60_000
 export const COLD_MS_MAX = 250
 /** Cold checks that may wait at once in one worker; more are shed at once. */
 export const COLD_WAITING_MAX = 10_000
-/** The applications are read again so often. */
-export const APPLICATIONS_EVERY_MS = 1_000
+/** How long a start waits for the schema to be brought up to date before it looks whether it can serve without. */
+export const SCHEMA_WAIT_MS = 1_500
 /** How long a start waits for a database that was configured but doesn't answer. */
 export const DATABASE_START_MS_MAX = 30_000
+
+// Change feed
+
+/** Changes read at a time. */
+export const FEED_PAGE = 5_000
+/** How long reading a page may take before the replica is taken for hung. */
+export const FEED_READ_MS_MAX = 300
+/** How long a worker waits on its replica for the next transaction, at a time. It is in touch at least so often. */
+export const FEED_WAIT_MS = 500
+/** Where it can't wait: how often it asks. Fewer than 20 times a second. */
+export const FEED_POLL_MS = 60
+/** Between two looks for a replica to follow. */
+export const FEED_RETRY_MS = 250
+/** A replica so late is left for one that isn't; looked for so often. */
+export const LAG_MS_MAX = 3_000
+export const LAG_CHECK_MS = 2_000
+/** The primary's clock is written for the replicas so often. */
+export const HEARTBEAT_MS = 1_000
+/** What is held counts as stale when the replica has been silent for so long. */
+export const SILENT_MS_MAX = 1_000
+/** Changes are kept so long, in days: longer than anything lives that is judged by them. */
+export const CHANGES_KEPT_DAYS = 14
+/** Changes removed in one statement. */
+export const PRUNE_ROWS = 2_000
+export const PRUNE_EVERY_MS = 3_600_000
+/** Sizes of what a worker knows of the feed, powers of two: buckets of guids (2 MiB), numbers whose tokens are known (4 MiB). */
+export const TIMELINE_BUCKETS = 2 ** 18
+export const TIMELINE_NUMBERS = 2 ** 18
 
 // Writing
 
@@ -55,6 +88,62 @@ export const BATCH_ADDONS_MAX = 5_000
 export const WRITE_ATTEMPTS_MAX = 8
 /** How long a command waits for the replicas to have its change. */
 export const REPLICAS_WAIT_S_MAX = 10
+
+// Cache tiers
+
+/** Guids asked for in one statement. Its texts are for 1, 2, 4, … of them. */
+export const BATCH_GUIDS_MAX = 128
+/** Statements of batches that run at once. Two keep a replica busy as well as four. */
+export const BATCHES_MAX = 2
+/** Batches that are asked of memcached at once: what gathers in one turn goes out at once. */
+export const SHARED_LANES = 8
+/** How often it is looked whether clients have waited as long as they may. */
+export const COLD_SWEEP_MS = 20
+/** What has changed but could not be fetched is tried again so much later. */
+export const STALE_RETRY_MS = 250
+/** One question to memcached; then the replica is asked. */
+export const MEMCACHED_MS_MAX = 40
+/** A memcached that doesn't answer is left alone, first for the one, in the end for the other. */
+export const MEMCACHED_RETRY_MS_MIN = 100
+export const MEMCACHED_RETRY_MS_MAX = 5_000
+/** memcached's own bound on an item is 1 MiB, with its key. */
+export const MEMCACHED_VALUE_BYTES_MAX = 1_000_000
+/** Values on their way to memcached; more are not stored. */
+export const MEMCACHED_PENDING_BYTES_MAX = 8 * 1024 * 1024
+/** How long memcached keeps an entry. Changes are known for longer. */
+export const MEMCACHED_TTL_S = 86_400
+/** Ids of add-ons read in one statement by a worker that begins empty: some milliseconds of work. */
+export const LOAD_IDS = 256
+export const LOAD_RETRY_MS = 500
+/** A journal of so many bytes is reason for a new snapshot. */
+export const JOURNAL_BYTES_MAX = 32 * 1024 * 1024
+/** How often it is noted that what is held was true, and looked whether a snapshot is due. */
+export const JOURNAL_MARK_MS = 5_000
+/** A snapshot is not put off for longer than that where there are changes, in milliseconds. */
+export const SNAPSHOT_EVERY_MS = 3_600_000
+/** Snapshots kept: the last and the one before. */
+export const SNAPSHOTS_KEPT = 2
+/** Written and read at a time. */
+export const SNAPSHOT_CHUNK_BYTES = 1024 * 1024
+/** Changes under way that a snapshot can remember. */
+export const SNAPSHOT_PENDING_MAX = 10_000
+/** What is held is offered for so long without a replica to ask, by default, in seconds: as long as caches may (stale-if-error). */
+export const SNAPSHOT_AGE_MAX_S = 259_200
+/** How often it is looked whether what is held can still be believed. */
+export const STANDING_MS = 100
+/** How long a worker that has a snapshot waits for a replica before it serves. */
+export const START_WAIT_MS = 1_000
+/** How long a slice of work may keep the event loop from serving. */
+export const SLICE_MS_MAX = 2
+/** Entries held, by default. */
+export const MEMORY_ENTRIES = 1_000_000
+export const MEMORY_ENTRIES_MAX = 1_900_000
+/** Reserved for each of them; used as they come. The largest of a thousand is above, the mean below 1 KiB. */
+export const ENTRY_BYTES_RESERVED = 2_048
+/** Reserved at least, lest the one large add-on of a small cache find no place. */
+export const ARENA_BYTES_MIN = 64 * 1024 * 1024
+/** Guids that are known to be unknown. */
+export const UNKNOWN_GUIDS_MAX = 20_000
 
 // Import
 
@@ -104,5 +193,6 @@ assert(
   'a connection that is being made must be able to serve the caller it is made for',
 )
 assert(ACQUIRE_MS_MAX + QUERY_MS_MAX <= COLD_MS_MAX, 'one whole attempt fits into a cold check')
-assert(COLD_MS_MAX < 300, 'the contract wants a 503 within 300 ms')
+assert(COLD_MS_MAX + COLD_SWEEP_MS < 300, 'the contract wants a 503 within 300 ms')
+assert(MEMCACHED_TTL_S < CHANGES_KEPT_DAYS * 86_400, 'what memcached keeps is judged by the changes since')
 assert(DRAIN_MS_MAX + MARIADB_STOP_MS_MAX < 5_000, 'a stop takes less than 5 s')

@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createEditor, importFile } from './catalogue/index.ts'
 import { type Config, readConfig } from './config.ts'
-import { type Endpoint, migrate, openFollowers, openPrimary } from './database/index.ts'
+import { type Endpoint, isAccount, migrate, openFollowers, openPrimary } from './database/index.ts'
 import { type Databases, openDatabases } from './databases.ts'
 import { VersioncheckError } from './errors.ts'
+import { startHeartbeat } from './feed/index.ts'
 import { openStore } from './files/index.ts'
-import { assertPortFree, loadLibrary } from './http/index.ts'
-import { BATCH_ADDONS, DATABASE_START_MS_MAX } from './limits.ts'
+import { findAddress, loadLibrary } from './http/index.ts'
+import { BATCH_ADDONS, SCHEMA_WAIT_MS } from './limits.ts'
 import { type Log, openLog } from './observe/index.ts'
 import { startWorker } from './worker.ts'
 
@@ -25,14 +26,17 @@ async function main(): Promise<void> {
   const { uws, ...library } = loadLibrary()
   log.info(library, 'the HTTP library')
   if (!library.pinned) log.warn(library, 'this build of the HTTP library is not one that was reviewed')
-  await assertPortFree(config.host, config.port)
+  // Before anything is started for it.
+  await findAddress(config.host, config.port, { isTls: config.tls !== undefined })
 
   const databases = await openDatabases(config, 'start', (line) => log.info(line))
   closers.push(databases.close)
-  await prepareSchema(databases.owner, log)
+  await (databases.private ? prepareSchema : schemaReadyOrLate)(databases.owner, log)
   if (databases.private && config.sample) await loadSample(config, databases, log)
+  if (!isAccount(databases.owner)) closers.push(startHeartbeat(databases.catalog, log).close)
 
-  const worker = await startWorker({ config, readers: databases.readers, uws, log })
+  const { readers, cacheSecret } = databases
+  const worker = await startWorker({ config, readers, cacheSecret, uws, log })
   closers.push(worker.close)
   const { url } = worker.address
   console.log(`curl -g '${url}/update/?id=${EXAMPLE_ADDON}&appID=${EXAMPLE_APP}&appVersion=140.0&compatMode=normal'`)
@@ -43,17 +47,29 @@ async function main(): Promise<void> {
 const EXAMPLE_ADDON = 'adblock-plus@sample.test'
 const EXAMPLE_APP = '{ec8030f7-c20a-464f-9b0e-13a3a9e97384}'
 
-/** A database of the operator's may come up after us. */
+/**
+ * Brings the schema up to date. Where the primary is away that happens once it is back: replicas, or a snapshot, can be served from
+ * in the meantime.
+ */
+async function schemaReadyOrLate(owner: Endpoint, log: Log): Promise<void> {
+  let isLate = false
+  const prepared = prepareSchema(owner, log).catch((error: unknown) => {
+    if (!isLate) throw error
+    log.error({ err: error }, 'the schema could not be brought up to date')
+  })
+  const late = sleep(SCHEMA_WAIT_MS, 'late' as const, { ref: false })
+  isLate = (await Promise.race([prepared, late])) === 'late'
+}
+
 async function prepareSchema(owner: Endpoint, log: Log): Promise<void> {
-  const giveUpAt = Date.now() + DATABASE_START_MS_MAX
-  for (;;) {
+  while (!stopping) {
     try {
       const migrations = await migrate(owner)
       if (migrations.length > 0) log.info({ migrations }, 'the schema was brought up to date')
       return
     } catch (error) {
       const unreachable = error instanceof VersioncheckError && error.code === 'database_unreachable'
-      if (!unreachable || Date.now() > giveUpAt) throw error
+      if (!unreachable) throw error
       log.warn(error.message)
       await sleep(1_000)
     }

@@ -1,16 +1,19 @@
 /** One worker: builds the rooms upwards, from databases to the open port, and closes them downwards. */
 
-import { createSource, openApplications } from './cache/index.ts'
+import { openTiers } from './cache/index.ts'
 import type { Config } from './config.ts'
 import { type Endpoint, openReplicas } from './database/index.ts'
 import { createDownload, openStore } from './files/index.ts'
-import { type Address, endWithoutBody, type Library, listen, type Route } from './http/index.ts'
-import type { Log } from './observe/index.ts'
-import { createCheck } from './update/index.ts'
+import { type Address, endWithoutBody, findAddress, type Library, listen, type Route } from './http/index.ts'
+import { createHealth, describeProgram, type Log, startMetrics } from './observe/index.ts'
+import { createCheck, emptyCounts } from './update/index.ts'
+import { watchWorker } from './watch.ts'
 
 export interface WorkerOptions {
   readonly config: Config
   readonly readers: readonly [Endpoint, ...Endpoint[]]
+  /** Seals what is kept in memcached, unless the configuration has a secret of its own. */
+  readonly cacheSecret: string
   readonly uws: Library
   readonly log: Log
 }
@@ -22,46 +25,90 @@ export interface Worker {
 }
 
 /** Resolves when it serves. */
-export async function startWorker({ config, readers, uws, log }: WorkerOptions): Promise<Worker> {
-  const replicas = openReplicas(readers)
+export async function startWorker({ config, readers, cacheSecret, uws, log }: WorkerOptions): Promise<Worker> {
+  const address = await findAddress(config.host, config.port, { isTls: config.tls !== undefined })
+  const siteUrl = config.siteUrl ?? address.url
+  // Workers spread over the replicas: those of one host by their ports.
+  const replicas = openReplicas(readers, { preferred: address.port })
+  /** What has been opened, in order. */
+  const closers: (() => Promise<void>)[] = [replicas.close]
+  const close = async () => {
+    for (const closeOne of closers.splice(0).reverse()) await closeOne()
+  }
   try {
-    const applications = await openApplications(replicas)
+    const { memcachedServers: servers, cachePrefix: prefix, cacheSecret: secret = cacheSecret } = config
+    const tiers = await openTiers({
+      replicas,
+      siteUrl,
+      memoryEntries: config.memoryEntries,
+      batching: config.batching,
+      memcached: servers.length === 0 ? undefined : { servers, prefix, secret },
+      snapshotFolder: `${config.dataDir}/snapshots`,
+      snapshotAgeMaxS: config.snapshotAgeMaxS,
+      log,
+    })
+    closers.push(tiers.close)
+    const counts = emptyCounts()
+    const health = createHealth(() => ({
+      answered: counts.memory + counts.memcached + counts.replica,
+      unavailable: counts.unavailable,
+      knowsSomething: tiers.ageS() === 0 || (tiers.memory !== undefined && tiers.memory.size > 0),
+      isWithheld: tiers.standing.isWithheld,
+      ageS: tiers.ageS(),
+    }))
+    closers.push(health.close)
+    if (config.metricsPort !== undefined) {
+      const metrics = await startMetrics(config.metricsPort, log)
+      closers.push(metrics.close, watchWorker(metrics.registry, { replicas, tiers, counts }))
+    }
+
     const store = openStore(config.filesDir)
+    const program = JSON.stringify(describeProgram())
     const server = listen({
       uws,
-      host: config.host,
-      port: config.port,
+      address,
       ...(config.tls && { tls: config.tls }),
       log,
-      routes(address, flights): readonly Route[] {
-        const siteUrl = config.siteUrl ?? address.url
-        const source = createSource({ replicas, siteUrl, applications: applications.current })
+      routes(flights): readonly Route[] {
         const check = createCheck({
-          applications: applications.current,
-          fetch: source.fetch,
+          applications: tiers.applications,
+          siteUrl,
+          held: tiers.held,
+          standing: tiers.standing,
+          fetch: tiers.fetch,
           begin: (res) => flights.begin(res),
           endWithoutBody,
+          counts,
         })
-        const download = createDownload({ replicas, store, flights })
+        const download = createDownload({ find: tiers.findPackage, store, flights })
         return [
           { path: '/update/VersionCheck.php', get: check.get, head: check.head },
           { path: '/update/', get: check.get, head: check.head },
           { path: '/update/*', get: check.getListing, head: check.headListing },
           { path: '/:application/downloads/file/:id/:filename', get: download.get, head: download.head },
-          { path: '/__lbheartbeat__', get: (res, _req, closing) => res.end('', closing) },
+          { path: '/__lbheartbeat__', get: (res, _req, closing) => sendText(res, '200 OK', '', closing) },
+          {
+            path: '/__heartbeat__',
+            get(res, _req, closing) {
+              const { isReady, ...details } = health.judge(closing)
+              sendText(res, isReady ? '200 OK' : '503 Service Unavailable', JSON.stringify(details), closing)
+            },
+          },
+          { path: '/__version__', get: (res, _req, closing) => sendText(res, '200 OK', program, closing) },
         ]
       },
     })
-    return {
-      address: server.address,
-      async close() {
-        await server.close()
-        applications.close()
-        await replicas.close()
-      },
-    }
+    closers.push(server.close)
+    return { address, close }
   } catch (error) {
-    await replicas.close()
+    await close()
     throw error
   }
+}
+
+type Response = Parameters<Route['get']>[0]
+
+function sendText(res: Response, status: string, text: string, closing: boolean): void {
+  res.writeStatus(status).writeHeader('Content-Type', 'application/json').writeHeader('Cache-Control', 'no-store')
+  res.end(text, closing)
 }

@@ -1,19 +1,9 @@
 -- Second half of rebuilding the candidates of some add-ons: those come, or change, that may be offered.
-INSERT INTO candidates
-  (addon_id, application_id, version_id, version, min, max, min_packed, max_packed, strict, has_release_notes, file_id, filename, hash, url)
-SELECT
-  addon_id, application_id, version_id, version, min, max, min_packed, max_packed, strict, has_release_notes, file_id, filename, hash, url
+-- The fields of `facts`, with U+001F between them (the view `offerable` makes them, service/update/offer.ts reads them):
+--   min high | min low | max high | max low | strict | has release notes | file id |
+--   version | min | max | filename | hash | url | SHA-256 of the package in the store
+INSERT INTO candidates (addon_id, application_id, version_id, facts)
+SELECT addon_id, application_id, version_id, facts
 FROM offerable
 WHERE addon_id IN (?)
-ON DUPLICATE KEY UPDATE
-  version = VALUES(version),
-  min = VALUES(min),
-  max = VALUES(max),
-  min_packed = VALUES(min_packed),
-  max_packed = VALUES(max_packed),
-  strict = VALUES(strict),
-  has_release_notes = VALUES(has_release_notes),
-  file_id = VALUES(file_id),
-  filename = VALUES(filename),
-  hash = VALUES(hash),
-  url = VALUES(url);
+ON DUPLICATE KEY UPDATE facts = VALUES(facts);

@@ -1,8 +1,9 @@
--- The package of a public file: the same conditions as `offerable` and update-check.sql, without an application.
-SELECT f.package, f.filename, f.size
-FROM files AS f
-JOIN versions AS v ON v.id = f.version_id
-JOIN addons AS a ON a.id = v.addon_id
-WHERE f.id = ? AND f.status = 'approved' AND f.package IS NOT NULL
-  AND v.deleted = FALSE AND v.channel = 'listed'
-  AND a.disabled_by_user = FALSE AND a.status NOT IN ('disabled', 'deleted');
+-- The package of a public file: the same conditions as `offerable` and update-check.sql, without an application; and at what point
+-- of the change feed it was read.
+SELECT k.value AS counter, IF(a.id IS NULL, NULL, f.package) AS package
+FROM change_counter AS k
+LEFT JOIN files AS f ON f.id = ? AND f.status = 'approved' AND f.package IS NOT NULL
+LEFT JOIN versions AS v ON v.id = f.version_id AND v.deleted = FALSE AND v.channel = 'listed'
+LEFT JOIN addons AS a
+  ON a.id = v.addon_id AND a.disabled_by_user = FALSE AND a.status NOT IN ('disabled', 'deleted')
+WHERE k.id = 1;

@@ -1,25 +1,18 @@
--- What update checks need of the add-ons asked for: each public add-on, and its candidates beside it.
+-- What update checks need of the add-ons asked for: each public add-on, and its candidates beside it; and at what point of the
+-- change feed it was read, in a first row even where nobody knows any of them.
 -- LEFT JOIN: an add-on nobody knows (no row) and one with nothing to offer (a row without a version) are different answers.
 -- Reads two index entries a guid and the candidates it returns, in index order: test/update/join.test.ts.
 SELECT
+  k.value AS counter,
+  k.token,
   a.guid,
   a.slug,
   a.type,
   c.application_id AS applicationId,
   c.version_id AS versionId,
-  c.version,
-  c.min,
-  c.max,
-  c.min_packed DIV 100000000 AS minHigh,
-  c.min_packed MOD 100000000 AS minLow,
-  c.max_packed DIV 100000000 AS maxHigh,
-  c.max_packed MOD 100000000 AS maxLow,
-  c.strict,
-  c.has_release_notes AS hasReleaseNotes,
-  c.file_id AS fileId,
-  c.filename,
-  c.hash,
-  c.url
-FROM addons AS a
+  c.facts
+FROM change_counter AS k
+LEFT JOIN addons AS a FORCE INDEX (update_check)
+  ON a.guid IN (?) AND a.disabled_by_user = FALSE AND a.status NOT IN ('disabled', 'deleted')
 LEFT JOIN candidates AS c ON c.addon_id = a.id
-WHERE a.guid IN (?) AND a.disabled_by_user = FALSE AND a.status NOT IN ('disabled', 'deleted');
+WHERE k.id = 1;

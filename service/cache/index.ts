@@ -1,4 +1,3 @@
 /** What workers hold, and where they get it from. */
 
-export { openApplications } from './applications.ts'
-export { createSource } from './source.ts'
+export { openTiers, type Tiers } from './tiers.ts'

@@ -1,54 +1,72 @@
-/** Where entries come from when no tier has them: the update join, on a replica. */
+/** Where entries come from when no tier has them: the update join, on a replica, for many add-ons at a time. */
 
-import type { AddonType, Application } from '../addon/index.ts'
+import type { AddonType } from '../addon/index.ts'
 import { type Replicas, type Row, readStatement, withValues } from '../database/index.ts'
-import { VersioncheckError } from '../errors.ts'
-import { COLD_MS_MAX, COLD_WAITING_MAX } from '../limits.ts'
-import { type Candidate, type EntryMemory, makeEntry, type Offer } from '../update/index.ts'
+import type { Timeline } from '../feed/index.ts'
+import { BATCH_GUIDS_MAX, COLD_MS_MAX } from '../limits.ts'
+import { type Candidate, type Offer, readFacts } from '../update/index.ts'
 
-export interface SourceOptions {
-  readonly replicas: Replicas
-  readonly siteUrl: string
-  readonly applications: () => ReadonlyMap<string, Application>
+/** What a replica said of some add-ons, and at what point of the feed. */
+export interface Answered {
+  readonly counter: number
+  readonly token: number
+  /** By guid; an add-on that isn't public is missing. */
+  readonly offers: ReadonlyMap<string, Offer>
+  /** No replica that can be asked is as far as what was seen before. */
+  readonly isBehind: boolean
 }
 
 export interface Source {
-  /** The entry of a public add-on, undefined where there is none. Rejects with `database_unreachable` within 300 ms. */
-  fetch(guid: string): Promise<EntryMemory | undefined>
+  /** Rejects with `database_unreachable`, in less than 300 ms. */
+  ask(guids: readonly string[]): Promise<Answered>
 }
 
-export function createSource({ replicas, siteUrl, applications }: SourceOptions): Source {
-  const statement = withValues(readStatement('update-check'), 1)
-  let waiting = 0
+export function createSource(replicas: Replicas, timeline: Timeline): Source {
+  const statement = readStatement('update-check')
+  // One text a size class, the last guid repeated to fill up: each connection prepares each text once.
+  const texts = new Map<number, string>()
+  for (let size = 1; size <= BATCH_GUIDS_MAX; size *= 2) texts.set(size, withValues(statement, size))
+
   return {
-    async fetch(guid) {
-      if (waiting >= COLD_WAITING_MAX) {
-        throw new VersioncheckError('database_unreachable', 'Too many cold checks are waiting.')
-      }
-      waiting++
-      try {
-        const rows = await replicas.query(statement, [guid], COLD_MS_MAX)
-        const offer = offerOf(rows)
-        return offer && makeEntry(offer, { siteUrl, applications: [...applications().values()] })
-      } finally {
-        waiting--
-      }
+    async ask(guids) {
+      const size = sizeClassOf(guids.length)
+      const values = guids.slice()
+      while (values.length < size) values.push(guids[guids.length - 1] as string)
+      const { rows, isBehind } = await replicas.queryAt({
+        statement: texts.get(size) as string,
+        values,
+        deadlineMs: COLD_MS_MAX,
+        counterOf: ([row]) => Number(row?.counter),
+        atLeast: timeline.seen,
+      })
+      return readAnswer(rows, isBehind)
     },
   }
 }
 
-/** Rows of the join for one add-on; one without a version where nothing is offered. */
-function offerOf(rows: readonly Row[]): Offer | undefined {
-  const first = rows[0]
-  if (first === undefined) return undefined
-  return {
-    guid: first.guid as string,
-    slug: first.slug as string,
-    type: first.type as AddonType,
-    candidates: rows.filter(({ versionId }) => versionId !== null).map(candidateOf),
+export function readAnswer(rows: readonly Row[], isBehind: boolean): Answered {
+  const [{ counter, token }] = rows as [Row]
+  const offers = new Map<string, Offer & { readonly candidates: Candidate[] }>()
+  let offer: (Offer & { readonly candidates: Candidate[] }) | undefined
+  for (const row of rows) {
+    if (row.guid === null) continue
+    const guid = row.guid as string
+    if (offer?.guid !== guid) {
+      offer = offers.get(guid)
+      if (offer === undefined) {
+        offer = { guid, slug: row.slug as string, type: row.type as AddonType, candidates: [] }
+        offers.set(guid, offer)
+      }
+    }
+    if (row.versionId !== null) {
+      offer.candidates.push(readFacts(row.applicationId as number, row.versionId as number, row.facts as string))
+    }
   }
+  return { counter: Number(counter), token: Number(token), offers, isBehind }
 }
 
-function candidateOf(row: Row): Candidate {
-  return { ...(row as unknown as Candidate), strict: row.strict === 1, hasReleaseNotes: row.hasReleaseNotes === 1 }
+function sizeClassOf(count: number): number {
+  let size = 1
+  while (size < count) size *= 2
+  return size
 }

@@ -90,33 +90,21 @@ async function checkRanges(primary: Primary, editor: Editor, fix: boolean, probl
 
 /** `candidates` must hold exactly what `offerable` does. */
 async function checkReadModel(primary: Primary, editor: Editor, fix: boolean, problems: Problem[]): Promise<number> {
-  const columns = [
-    'version',
-    'min',
-    'max',
-    'min_packed',
-    'max_packed',
-    'strict',
-    'has_release_notes',
-    'file_id',
-    'filename',
-    'hash',
-    'url',
-  ]
   const key = 'o.addon_id = c.addon_id AND o.application_id = c.application_id AND o.version_id = c.version_id'
   const [last] = await primary.rows('SELECT MAX(id) AS last FROM addons')
   for (let after = 0; after < Number(last?.last ?? 0); after += PAGE) {
     const between = [after, after + PAGE]
     const missing = await primary.rows(
-      `SELECT a.id AS addon_id, a.guid, o.version, c.version_id IS NULL AS missing
-       FROM offerable AS o JOIN addons AS a ON a.id = o.addon_id LEFT JOIN candidates AS c ON ${key}
-       WHERE o.addon_id > ? AND o.addon_id <= ?
-         AND (c.version_id IS NULL OR NOT (${columns.map((column) => `o.${column} <=> c.${column}`).join(' AND ')}))`,
+      `SELECT a.id AS addon_id, a.guid, v.version, c.version_id IS NULL AS missing
+       FROM offerable AS o JOIN addons AS a ON a.id = o.addon_id JOIN versions AS v ON v.id = o.version_id
+       LEFT JOIN candidates AS c ON ${key}
+       WHERE o.addon_id > ? AND o.addon_id <= ? AND (c.version_id IS NULL OR o.facts <> c.facts)`,
       between,
     )
     const surplus = await primary.rows(
-      `SELECT a.id AS addon_id, a.guid, c.version
-       FROM candidates AS c JOIN addons AS a ON a.id = c.addon_id LEFT JOIN offerable AS o ON ${key}
+      `SELECT a.id AS addon_id, a.guid, v.version
+       FROM candidates AS c JOIN addons AS a ON a.id = c.addon_id LEFT JOIN versions AS v ON v.id = c.version_id
+       LEFT JOIN offerable AS o ON ${key}
        WHERE c.addon_id > ? AND c.addon_id <= ? AND o.version_id IS NULL`,
       between,
     )
@@ -170,8 +158,8 @@ async function checkPackages(primary: Primary, store: Store, problems: Problem[]
   }
 }
 
-function nameOf({ guid, version }: Row): { guid: string; version: string } {
-  return { guid: guid as string, version: version as string }
+function nameOf({ guid, version }: Row): { guid: string; version?: string } {
+  return { guid: guid as string, ...(version !== null && { version: version as string }) }
 }
 
 function rangeKey({ version_id, application_id, addon_id }: Row) {

@@ -3,7 +3,15 @@
 import { type Application, judge, type Mode, packAppVersion, splitPacked, type Verdict } from '../addon/index.ts'
 import type { Statements } from '../database/index.ts'
 import { VersioncheckError } from '../errors.ts'
-import { type Candidate, choose, type EntryMemory, makeEntry, modeCodes, sectionKey } from '../update/index.ts'
+import {
+  answerWith,
+  type Candidate,
+  chooseFrom,
+  modeCodes,
+  nothingSuits,
+  type Offer,
+  updateOf,
+} from '../update/index.ts'
 import { isOffered, loadAddons, type StoredAddon, type VersionState } from './state.ts'
 
 export interface Question {
@@ -60,15 +68,18 @@ export async function explain(statements: Statements, question: Question): Promi
   const hidden = whyHidden(addon)
   if (hidden !== undefined) return { ...asked, hidden, versions, answer: '{}' }
 
-  const { words, bytes } = entryOf(addon, application, siteUrl)
   const { high, low } = splitPacked(client)
-  const answer = choose(words, 0, sectionKey(application.id, 'json'), high, low, modeCodes[mode])
-  const start = words[answer] as number
+  const candidate = chooseFrom(offerOf(addon, application), application.id, high, low, modeCodes[mode])
+  const { type, slug } = addon
+  const { body } =
+    candidate === undefined
+      ? nothingSuits(guid, type, 'json')
+      : answerWith(updateOf(candidate, slug, siteUrl, application.name), { guid, type, application, format: 'json' })
   return {
     ...asked,
     versions,
     ...(offered !== undefined && { offered }),
-    answer: bytes.toString('utf8', start, start + (words[answer + 1] as number)),
+    answer: Buffer.from(body).toString(),
   }
 }
 
@@ -91,8 +102,8 @@ function verdictOn(version: VersionState, application: string, client: bigint, m
   return judge({ min, max, ...packed, strict: file.strict_compatibility }, client, mode)
 }
 
-/** The entry that workers would make of the catalogue's own tables, for one application that reads JSON. */
-function entryOf(addon: StoredAddon, application: Application, siteUrl: string): EntryMemory {
+/** What workers would read of the add-on, made of the catalogue's own tables, for one application. */
+function offerOf(addon: StoredAddon, application: Application): Offer {
   const candidates = addon.versions
     .filter(isOffered)
     .flatMap(({ id, version, file, compatibility, release_notes }): Candidate[] => {
@@ -117,11 +128,12 @@ function entryOf(addon: StoredAddon, application: Application, siteUrl: string):
           filename: file.filename,
           hash: file.hash,
           url: file.url,
+          package: file.package,
         },
       ]
     })
   const { guid, slug, type } = addon
-  return makeEntry({ guid, slug, type, candidates }, { siteUrl, applications: [application] })
+  return { guid, slug, type, candidates }
 }
 
 async function findApplication(statements: Statements, name: string): Promise<Application> {

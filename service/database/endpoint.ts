@@ -69,5 +69,10 @@ export function isAccount({ user, database }: Endpoint): boolean {
 }
 
 export function derivedPassword(owner: Endpoint, role: Exclude<Role, 'owner'>): string {
-  return createHmac('sha256', owner.password).update(`versioncheck ${role} ${owner.database}`).digest('base64url')
+  return derivedSecret(owner, role)
+}
+
+/** A secret that every host knows that knows DATABASE_URL. */
+export function derivedSecret(owner: Endpoint, purpose: string): string {
+  return createHmac('sha256', owner.password).update(`versioncheck ${purpose} ${owner.database}`).digest('base64url')
 }

@@ -21,7 +21,11 @@ import { describeEndpoint, type Endpoint } from './endpoint.ts'
 export interface Pool {
   readonly endpoint: Endpoint
   /** False from a failed connection until the next attempt is due: asking would be in vain. */
-  readonly usable: boolean
+  readonly isUsable: boolean
+  /** Statements that run now or wait for a connection, that were run, and that were not answered. */
+  readonly inFlight: number
+  readonly queries: number
+  readonly errors: number
   /** Runs one statement; rejects within `deadlineMs`, and at once while the server is down. */
   query(statement: string, values: readonly Value[], deadlineMs: number): Promise<Row[]>
   close(): Promise<void>
@@ -32,6 +36,7 @@ export function openPool(endpoint: Endpoint): Pool {
   let nextAttemptAt = 0
   let lastError: unknown
   let closed = false
+  const counts = { inFlight: 0, queries: 0, errors: 0 }
 
   const pool: GenericPool<Connection> = createPool(
     {
@@ -84,22 +89,28 @@ export function openPool(endpoint: Endpoint): Pool {
 
   return {
     endpoint,
-    get usable() {
+    get isUsable() {
       return !closed && Date.now() >= nextAttemptAt
     },
+    get inFlight() {
+      return counts.inFlight
+    },
+    get queries() {
+      return counts.queries
+    },
+    get errors() {
+      return counts.errors
+    },
     async query(statement, values, deadlineMs) {
-      if (closed || Date.now() < nextAttemptAt) {
-        throw lastError ?? new VersioncheckError('database_unreachable', `${describeEndpoint(endpoint)} is closed.`)
-      }
-      const connection = await acquire()
+      counts.inFlight++
+      counts.queries++
       try {
-        const rows = await execute(connection, statement, values, { deadlineMs })
-        await pool.release(connection)
-        return rows
+        return await query(statement, values, deadlineMs)
       } catch (error) {
-        if (isFatal(error)) await pool.destroy(connection)
-        else await pool.release(connection)
+        counts.errors++
         throw error
+      } finally {
+        counts.inFlight--
       }
     },
     async close() {
@@ -108,5 +119,21 @@ export function openPool(endpoint: Endpoint): Pool {
       await pool.drain().catch(() => {})
       await pool.clear()
     },
+  }
+
+  async function query(statement: string, values: readonly Value[], deadlineMs: number): Promise<Row[]> {
+    if (closed || Date.now() < nextAttemptAt) {
+      throw lastError ?? new VersioncheckError('database_unreachable', `${describeEndpoint(endpoint)} is closed.`)
+    }
+    const connection = await acquire()
+    try {
+      const rows = await execute(connection, statement, values, { deadlineMs })
+      await pool.release(connection)
+      return rows
+    } catch (error) {
+      if (isFatal(error)) await pool.destroy(connection)
+      else await pool.release(connection)
+      throw error
+    }
   }
 }

@@ -4,48 +4,116 @@
  */
 
 import { VersioncheckError } from '../errors.ts'
-import { QUERY_MS_MAX } from '../limits.ts'
-import type { Row, Value } from './connection.ts'
-import { isFatal } from './connection.ts'
-import type { Endpoint } from './endpoint.ts'
+import { CONNECT_MS_MAX, QUERY_MS_MAX } from '../limits.ts'
+import { type Connection, connect, isFatal, type Row, type Value } from './connection.ts'
+import { describeEndpoint, type Endpoint } from './endpoint.ts'
 import { openPool, type Pool } from './pool.ts'
 
 export interface Replicas {
+  readonly count: number
+  /** Which one is asked first. */
+  readonly preferred: number
+  /** Has one asked first from now on. */
+  prefer(index: number): void
   /** Rejects with `database_unreachable` when no replica answered within `deadlineMs`. */
   query(statement: string, values: readonly Value[], deadlineMs: number): Promise<Row[]>
+  /**
+   * The same, of a replica that is far enough: `counterOf` tells how far an answer's replica was. Where none is, the answer of the
+   * one that was furthest comes, marked.
+   */
+  queryAt(options: QueryAtOptions): Promise<{ readonly rows: Row[]; readonly isBehind: boolean }>
+  /** A connection of its own to one of them. Rejects with `database_unreachable`. */
+  connect(index: number): Promise<Connection>
+  readonly statistics: readonly ReplicaStatistics[]
   close(): Promise<void>
 }
 
-export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]]): Replicas {
-  const pools = endpoints.map(openPool)
-  let current = 0
+export interface QueryAtOptions {
+  readonly statement: string
+  readonly values: readonly Value[]
+  readonly deadlineMs: number
+  readonly counterOf: (rows: readonly Row[]) => number
+  readonly atLeast: number
+}
 
-  /** The ones worth asking, the one in use first. */
-  function* inOrder(): Generator<{ pool: Pool; index: number }> {
+export interface ReplicaStatistics {
+  /** Host, port and name of the database. */
+  readonly name: string
+  readonly inFlight: number
+  readonly queries: number
+  readonly errors: number
+}
+
+export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { preferred = 0 } = {}): Replicas {
+  const pools = endpoints.map((endpoint) => openPool(endpoint))
+  let current = preferred % pools.length
+
+  /** The ones worth asking, the preferred one first. */
+  function* inOrder(): Generator<Pool> {
     for (let step = 0; step < pools.length; step++) {
-      const index = (current + step) % pools.length
-      const pool = pools[index] as Pool
-      if (pool.usable) yield { pool, index }
+      const pool = pools[(current + step) % pools.length] as Pool
+      if (pool.isUsable) yield pool
     }
   }
 
-  return {
-    async query(statement, values, deadlineMs) {
-      const giveUpAt = performance.now() + deadlineMs
-      let cause: unknown
-      for (const { pool, index } of inOrder()) {
-        const leftMs = giveUpAt - performance.now()
-        if (leftMs <= 0) break
-        try {
-          const rows = await within(leftMs, pool.query(statement, values, Math.min(leftMs, QUERY_MS_MAX)))
-          current = index
-          return rows
-        } catch (error) {
-          if (!isFatal(error)) throw error
-          cause = error
-        }
+  /** Asks one after the other until one's rows will do. */
+  async function ask(
+    statement: string,
+    values: readonly Value[],
+    deadlineMs: number,
+    willDo: (rows: Row[]) => boolean,
+  ): Promise<Row[] | undefined> {
+    const giveUpAt = performance.now() + deadlineMs
+    let cause: unknown
+    let answered = false
+    for (const pool of inOrder()) {
+      const leftMs = giveUpAt - performance.now()
+      if (leftMs <= 0) break
+      try {
+        const rows = await within(leftMs, pool.query(statement, values, Math.min(leftMs, QUERY_MS_MAX)))
+        if (willDo(rows)) return rows
+        answered = true
+      } catch (error) {
+        if (!isFatal(error)) throw error
+        cause = error
       }
-      throw new VersioncheckError('database_unreachable', 'No replica answered in time.', { cause })
+    }
+    if (answered) return undefined
+    throw new VersioncheckError('database_unreachable', 'No replica answered in time.', { cause })
+  }
+
+  return {
+    count: pools.length,
+    get preferred() {
+      return current
+    },
+    prefer(index) {
+      current = index
+    },
+    async query(statement, values, deadlineMs) {
+      return (await ask(statement, values, deadlineMs, () => true)) as Row[]
+    },
+    async queryAt({ statement, values, deadlineMs, counterOf, atLeast }) {
+      let furthest: Row[] = []
+      let furthestAt = -1
+      const rows = await ask(statement, values, deadlineMs, (answer) => {
+        const counter = counterOf(answer)
+        if (counter > furthestAt) {
+          furthest = answer
+          furthestAt = counter
+        }
+        return counter >= atLeast
+      })
+      return { rows: rows ?? furthest, isBehind: rows === undefined }
+    },
+    connect: (index) => connect(endpoints[index] as Endpoint, { connectMs: CONNECT_MS_MAX }),
+    get statistics() {
+      return pools.map(({ endpoint, inFlight, queries, errors }) => ({
+        name: describeEndpoint(endpoint),
+        inFlight,
+        queries,
+        errors,
+      }))
     },
     async close() {
       await Promise.all(pools.map((pool) => pool.close()))

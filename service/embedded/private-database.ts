@@ -28,7 +28,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Endpoint, openFollowers, openPrimary, type Primary } from '../database/index.ts'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { MARIADB_START_MS_MAX, SOCKET_PATH_BYTES_MAX } from '../limits.ts'
-import { type Lock, tryLock } from './lock.ts'
+import { type Lock, tryLock } from '../lock.ts'
 import { installDataFolder, type Mariadb, requireMariadb, startMariadb } from './mariadb.ts'
 
 export interface PrivateDatabase {

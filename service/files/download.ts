@@ -4,7 +4,6 @@
  */
 
 import type { FileHandle } from 'node:fs/promises'
-import { type Replicas, readStatement } from '../database/index.ts'
 import {
   endWithoutBody,
   type Flight,
@@ -14,14 +13,21 @@ import {
   sendProblem,
   statusLine,
 } from '../http/index.ts'
-import { COLD_MS_MAX, DOWNLOAD_CHUNK_BYTES, DOWNLOADS_MAX, RETRY_AFTER_S, ROW_ID_MAX } from '../limits.ts'
+import { DOWNLOAD_CHUNK_BYTES, DOWNLOADS_MAX, RETRY_AFTER_S, ROW_ID_MAX } from '../limits.ts'
 import { type ByteRange, readRange } from './range.ts'
 import type { Store } from './store.ts'
 
 export interface DownloadOptions {
-  readonly replicas: Replicas
+  /** SHA-256 of the package of a public file; undefined: there is none. Rejects where nobody can tell. */
+  readonly find: (fileId: number) => Promise<Found | undefined>
   readonly store: Store
   readonly flights: Flights
+}
+
+interface Found {
+  readonly digest: string
+  /** Present where nobody could be asked, for so many seconds: it may have been withdrawn since. */
+  readonly ageS: number | undefined
 }
 
 /** What of the request is needed after its handler has returned. */
@@ -39,8 +45,7 @@ export interface Download {
   readonly head: Handler
 }
 
-export function createDownload({ replicas, store, flights }: DownloadOptions): Download {
-  const statement = readStatement('download')
+export function createDownload({ find, store, flights }: DownloadOptions): Download {
   let running = 0
 
   const handler =
@@ -66,22 +71,17 @@ export function createDownload({ replicas, store, flights }: DownloadOptions): D
     }
 
   async function serve(flight: Flight, id: string, wanted: Wanted): Promise<void> {
-    const digest = /^[1-9]\d{0,9}$/.test(id) && Number(id) <= ROW_ID_MAX ? await digestOf(Number(id)) : undefined
-    const file = digest === undefined ? undefined : await store.open(digest)
-    if (digest === undefined || file === undefined) {
+    const found = /^[1-9]\d{0,9}$/.test(id) && Number(id) <= ROW_ID_MAX ? await find(Number(id)) : undefined
+    const file = found && (await store.open(found.digest))
+    if (found === undefined || file === undefined) {
       flight.answer((res) => sendProblem(res, { status: 404, detail: 'There is no such public file.', ...wanted }))
       return
     }
     try {
-      await send(flight, file, (await file.stat()).size, `"${digest}"`, wanted)
+      await send(flight, file, (await file.stat()).size, found, wanted)
     } finally {
       await file.close()
     }
-  }
-
-  async function digestOf(id: number): Promise<string | undefined> {
-    const [row] = await replicas.query(statement, [id], COLD_MS_MAX)
-    return row?.package as string | undefined
   }
 
   return { get: handler(false), head: handler(true) }
@@ -92,11 +92,18 @@ function busy({ head, closing }: Wanted) {
   return { status: 503, detail: 'The file cannot be served now. Try again later.', headers, head, closing }
 }
 
-async function send(flight: Flight, file: FileHandle, size: number, etag: string, wanted: Wanted): Promise<void> {
+async function send(
+  flight: Flight,
+  file: FileHandle,
+  size: number,
+  { digest, ageS }: Found,
+  wanted: Wanted,
+): Promise<void> {
+  const etag = `"${digest}"`
   const { head, closing, ifNoneMatch, ifRange, range } = wanted
   if (ifNoneMatch !== '' && (ifNoneMatch.includes(etag) || ifNoneMatch.trim() === '*')) {
     flight.answer((res) => {
-      writeHeaders(res, 304, etag)
+      writeHeaders(res, 304, etag, ageS)
       endWithoutBody(res, closing)
     })
     return
@@ -112,7 +119,7 @@ async function send(flight: Flight, file: FileHandle, size: number, etag: string
   const status = part === 'whole' ? 200 : 206
   const { first, last } = part === 'whole' ? { first: 0, last: size - 1 } : part
   const begin = (res: HttpResponse) => {
-    writeHeaders(res, status, etag)
+    writeHeaders(res, status, etag, ageS)
     res.writeHeader('Content-Type', 'application/x-xpinstall')
     res.writeHeader('X-Content-Type-Options', 'nosniff')
     res.writeHeader('Accept-Ranges', 'bytes')
@@ -130,8 +137,9 @@ async function send(flight: Flight, file: FileHandle, size: number, etag: string
 }
 
 /** `no-cache`: kept by caches, but asked about each time, since a file may be withdrawn. */
-function writeHeaders(res: HttpResponse, status: number, etag: string): void {
+function writeHeaders(res: HttpResponse, status: number, etag: string, ageS: number | undefined): void {
   res.writeStatus(statusLine(status)).writeHeader('ETag', etag).writeHeader('Cache-Control', 'no-cache')
+  if (ageS !== undefined) res.writeHeader('Cache-Status', `versioncheck; hit; ttl=-${ageS}; detail=memory; stale`)
 }
 
 /** Sends bytes `first` to `last`; resolves when all are handed over or the client has gone. */

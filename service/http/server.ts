@@ -9,7 +9,7 @@
  */
 
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { VersioncheckError } from '../errors.ts'
 import { DRAIN_MS_MAX, HIT_LOG_EVERY_MS } from '../limits.ts'
 import type { Log } from '../observe/index.ts'
@@ -30,13 +30,10 @@ export interface Route {
 
 export interface ServerOptions {
   readonly uws: Library
-  readonly host: string
-  /** 0: any free one. */
-  readonly port: number
+  readonly address: Address
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
   readonly log: Log
-  /** Called once the port is known, before the first request. */
-  readonly routes: (address: Address, flights: Flights) => readonly Route[]
+  readonly routes: (flights: Flights) => readonly Route[]
 }
 
 export interface Address {
@@ -47,24 +44,27 @@ export interface Address {
 }
 
 export interface Server {
-  readonly address: Address
   /** Stops listening, lets what runs finish (2 s at most), closes everything. May be called twice. */
   close(): Promise<void>
 }
 
-/** Throws `port_in_use` where another program listens there, without disturbing it. */
-export async function assertPortFree(host: string, port: number): Promise<void> {
-  if (port === 0) return
+/**
+ * The address to listen on; port 0: any free one. Throws `port_in_use` where another program listens there, without disturbing it.
+ */
+export async function findAddress(host: string, port: number, { isTls }: { isTls: boolean }): Promise<Address> {
   const probe = createServer()
   try {
     await new Promise<void>((resolve, reject) => {
       probe.once('error', reject)
       probe.listen({ host, port, exclusive: true }, resolve)
     })
+    const free = (probe.address() as AddressInfo).port
+    const shownHost = host.includes(':') ? `[${host}]` : host
+    return { host, port: free, url: `${isTls ? 'https' : 'http'}://${shownHost}:${free}` }
   } catch (cause) {
     throw portUnusable(host, port, cause)
   } finally {
-    probe.close()
+    await new Promise((resolve) => probe.close(resolve))
   }
 }
 
@@ -109,7 +109,7 @@ export function listen(options: ServerOptions): Server {
       }
     }
 
-  // The library's own callback is synchronous, so no request can come between the listening and the routes.
+  const { host, port } = options.address
   // Four arguments: a form of `listen` that the library has and its types lack.
   const bind = app.listen as unknown as (
     host: string,
@@ -117,19 +117,15 @@ export function listen(options: ServerOptions): Server {
     how: number,
     done: (token: typeof socket) => void,
   ) => void
-  bind.call(app, options.host, options.port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (token) => {
+  bind.call(app, host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (token) => {
     socket = token
   })
   if (socket === false) {
     clearInterval(hitTimer)
-    throw portUnusable(options.host, options.port)
+    throw portUnusable(host, port)
   }
-  const port = uws.us_socket_local_port(socket as never)
-  const scheme = options.tls === undefined ? 'http' : 'https'
-  const host = options.host.includes(':') ? `[${options.host}]` : options.host
-  const address: Address = { host: options.host, port, url: `${scheme}://${host}:${port}` }
 
-  for (const { path, get, head } of options.routes(address, flights)) {
+  for (const { path, get, head } of options.routes(flights)) {
     app.get(path, guarded(get))
     if (head !== undefined) app.head(path, guarded(head))
     const allow = head === undefined ? 'GET' : 'GET, HEAD'
@@ -170,7 +166,6 @@ export function listen(options: ServerOptions): Server {
     app.close()
   }
   return {
-    address,
     close() {
       closed ??= close()
       return closed

@@ -1,23 +1,97 @@
 /**
  * The update check: the handler of the hot path. It reads the request before it returns, finds the add-on's entry, chooses an
- * answer of it and sends bytes that were made earlier.
+ * answer of it and sends bytes that were made earlier. What isn't held is fetched, and answered later.
  */
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
-import { type Application, formatFor, GUID_BYTES_MAX, type ManifestFormat, readAppVersion } from '../addon/index.ts'
+import { type Application, formatFor, type ManifestFormat, readAppVersion } from '../addon/index.ts'
 import { RETRY_AFTER_S } from '../limits.ts'
-import { choose } from './choose.ts'
-import { type Answer, type EntryMemory, ETAG_BYTES, etagOf, listingOf, nothingKnown, sectionKey } from './entry.ts'
-import { decodeForm, emptyQuery, modeCodeOf, readQuery } from './request.ts'
+import { choose, chooseFrom, NONE } from './choose.ts'
+import {
+  type Answer,
+  answerOf,
+  answerWith,
+  CANDIDATE_ANSWER,
+  type Entry,
+  type EntryMemory,
+  ETAG_BYTES,
+  FLAGS,
+  guidOf,
+  listingOf,
+  nothingKnown,
+  nothingSuits,
+  OUTDATED,
+  typeOf,
+  updateAt,
+} from './entry.ts'
+import { GuidKey } from './guid-key.ts'
+import { CACHE_CONTROL, cacheStatus, contentTypes, NO_STORE, type ReadyHeaders, type Tier } from './headers.ts'
+import { renderListing, renderUpdate } from './json.ts'
+import { candidatesFor, type Offer, updateOf } from './offer.ts'
+import { decodeForm, emptyQuery, type ModeCode, modeCodeOf, readQuery } from './request.ts'
+
+/** The entries that a worker holds. */
+export interface Held extends EntryMemory {
+  /** Where the entry of a guid begins, in words; 0 where it isn't held. */
+  find(key: GuidKey): number
+}
+
+/** How far what is held can be believed; its fields change as the worker is in touch with its replica or not. */
+export interface Standing {
+  /** Of a ready answer. */
+  headers: ReadyHeaders
+  cacheStatus: string
+  /** Nobody could be asked for a while: what is held may be old. */
+  isStale: boolean
+  /** So long that a version may have been withdrawn in the meantime: no updates are offered. */
+  isWithheld: boolean
+  /** Every public add-on is held: a guid that isn't is unknown. */
+  isComplete: boolean
+}
+
+/** What was found of an add-on that isn't held, or is held and outdated. Neither offer nor entry: nobody knows the add-on. */
+export interface Found {
+  readonly tier: Tier
+  /** Seconds since somebody who knows could be asked; undefined where this is as new as can be. */
+  readonly ageS: number | undefined
+  readonly offer?: Offer
+  readonly entry?: Entry
+  /** It may offer what has been withdrawn: no updates are offered. */
+  readonly isWithheld?: boolean
+}
+
+/** Plain numbers, read by the metrics. */
+export interface CheckCounts {
+  /** Answered from memory, and of these while stale. */
+  memory: number
+  memoryStale: number
+  memcached: number
+  replica: number
+  replicaStale: number
+  /** 503. */
+  unavailable: number
+  /** 400. */
+  invalid: number
+}
+
+export function emptyCounts(): CheckCounts {
+  return { memory: 0, memoryStale: 0, memcached: 0, replica: 0, replicaStale: 0, unavailable: 0, invalid: 0 }
+}
 
 export interface CheckOptions {
   /** The applications that may ask, by guid; asked for at each request, since an admin may add some. */
   readonly applications: () => ReadonlyMap<string, Application>
-  /** Finds an add-on's entry, at 0 of its memory; undefined where nobody knows the add-on. Rejects when nobody can be asked. */
-  readonly fetch: (guid: string) => Promise<EntryMemory | undefined>
+  /** Public base URL, without a slash at its end. */
+  readonly siteUrl: string
+  /** Undefined: nothing is held. */
+  readonly held: Held | undefined
+  readonly standing: Standing
+  /** Finds what isn't held, and tells once; undefined where nobody could be asked. */
+  readonly fetch: (guid: string, done: (found: Found | undefined) => void) => void
   /** Keeps the answer open until it comes. Called before the handler returns. */
   readonly begin: (res: HttpResponse) => { answer(write: (res: HttpResponse) => void): void }
   readonly endWithoutBody: (res: HttpResponse, closing: boolean, length?: number) => void
+  readonly counts: CheckCounts
 }
 
 type CheckHandler = (res: HttpResponse, req: HttpRequest, closing: boolean) => void
@@ -39,8 +113,15 @@ interface Delivery {
   readonly ifNoneMatch: string
 }
 
-const CACHE_CONTROL = 'max-age=3600, stale-while-revalidate=600, stale-if-error=259200'
-const contentTypes: Readonly<Record<ManifestFormat, string>> = { json: 'application/json', rdf: 'text/xml' }
+/** What a client asked, beside the add-on. */
+interface Asked {
+  readonly application: Application
+  readonly format: ManifestFormat
+  readonly high: number
+  readonly low: number
+  readonly mode: ModeCode
+}
+
 const BAD_REQUEST = '400 Bad Request'
 const NOT_FOUND = '404 Not Found'
 
@@ -49,56 +130,147 @@ const LISTING_APPLICATION = 'firefox'
 const LISTING_PREFIX = '/update/'
 const LISTING_SUFFIX = '.json'
 
+const UNAVAILABLE = cacheStatus('unavailable')
+
 export function createCheck(options: CheckOptions): Check {
-  const { applications, fetch, begin, endWithoutBody } = options
+  const { applications, siteUrl, held, standing, fetch, begin, endWithoutBody, counts } = options
   const query = emptyQuery()
   const client = { high: 0, low: 0 }
+  const key = new GuidKey()
 
   function check(res: HttpResponse, req: HttpRequest, closing: boolean, head: boolean): void {
     readQuery(req.getQuery(), query)
     const { id, appId, appVersion } = query
-    const application = appId === undefined ? undefined : applications().get(appId)
     const ifNoneMatch = req.getHeader('if-none-match')
+    const application = appId === undefined ? undefined : applications().get(appId)
     if (application === undefined || !id || !appVersion) {
+      counts.invalid++
       const format = application?.manifest ?? 'json'
-      send(res, BAD_REQUEST, format, nothingKnown[format], { head, closing, ifNoneMatch: '' })
+      send(res, BAD_REQUEST, format, nothingKnown[format], '', CACHE_CONTROL, { head, closing, ifNoneMatch: '' })
       return
     }
     readAppVersion(appVersion, client)
     const { high, low } = client
-    const format = formatFor(application, high, low)
-    if (isTooLong(id)) {
-      send(res, '', format, nothingKnown[format], { head, closing, ifNoneMatch })
-      return
-    }
-    const key = sectionKey(application.id, format)
     const mode = modeCodeOf(query.compatMode)
-    answerLater(res, { head, closing, ifNoneMatch }, id, (entry, delivery) => (later) => {
-      if (entry === undefined) {
-        send(later, '', format, nothingKnown[format], delivery)
+    const at = key.read(id) ? find() : TOO_LONG
+    if (at > 0) {
+      counts.memory++
+      if (standing.isStale) counts.memoryStale++
+      const { words, bytes } = held as Held
+      const candidate = choose(words, at, application.id, high, low, mode)
+      const start = candidate === NONE ? 0 : (words[candidate + CANDIDATE_ANSWER] as number)
+      const format = formatFor(application, high, low)
+      if (start !== 0 && format === 'json' && !head && ifNoneMatch === '' && !standing.isWithheld) {
+        const first = at * 4 + start
+        standing.headers.setTag(words, (first - ETAG_BYTES) >> 2)
+        res.writeHeader('Content-Type', standing.headers.value as unknown as string)
+        res.end(new Uint8Array(bytes.buffer, first, words[candidate + CANDIDATE_ANSWER + 1]), closing)
         return
       }
-      send(later, '', format, answerAt(entry, choose(entry.words, 0, key, high, low, mode)), delivery)
+      const asked = { application, format, high, low, mode }
+      sendHeld(res, { memory: held as Held, at }, standing.isWithheld ? NONE : candidate, asked, {
+        head,
+        closing,
+        ifNoneMatch,
+      })
+      return
+    }
+    const format = formatFor(application, high, low)
+    if (at < 0) {
+      if (at === UNKNOWN) counts.memory++
+      send(res, '', format, nothingKnown[format], at === UNKNOWN ? standing.cacheStatus : '', CACHE_CONTROL, {
+        head,
+        closing,
+        ifNoneMatch,
+      })
+      return
+    }
+    const asked = { application, format, high, low, mode }
+    answerLater(res, { head, closing, ifNoneMatch }, id, (found, delivery) => (later) => {
+      sendFound(later, id, found, asked, delivery)
     })
+  }
+
+  /** Where the entry of `key` is held; 0 where it has to be fetched, UNKNOWN where there is none. */
+  function find(): number {
+    if (held === undefined) return 0
+    const at = held.find(key)
+    if (at === 0) return standing.isComplete ? UNKNOWN : 0
+    return ((held.words[at + FLAGS] as number) & OUTDATED) === 0 ? at : 0
+  }
+
+  /** What isn't ready: nothing suits, an older candidate, RDF, HEAD, a validator. */
+  function sendHeld(res: HttpResponse, entry: Entry, candidate: number, asked: Asked, delivery: Delivery): void {
+    const cacheControl = standing.isWithheld ? NO_STORE : CACHE_CONTROL
+    send(res, '', asked.format, answerAt(entry, candidate, asked), standing.cacheStatus, cacheControl, delivery)
+  }
+
+  function answerAt(entry: Entry, candidate: number, { application, format }: Asked): Answer {
+    const { memory, at } = entry
+    if (candidate === NONE) return nothingSuits(guidOf(entry), typeOf(entry), format)
+    const start = memory.words[candidate + CANDIDATE_ANSWER] as number
+    if (start !== 0 && format === 'json') {
+      const first = at * 4 + start
+      const end = first + (memory.words[candidate + CANDIDATE_ANSWER + 1] as number)
+      return {
+        body: memory.bytes.subarray(first, end),
+        etag: memory.bytes.toString('latin1', first - ETAG_BYTES, first),
+      }
+    }
+    const update = updateAt(entry, candidate, application, siteUrl)
+    return answerWith(update, { guid: guidOf(entry), type: typeOf(entry), application, format })
+  }
+
+  function sendFound(res: HttpResponse, guid: string, found: Found, asked: Asked, delivery: Delivery): void {
+    const { application, format, high, low, mode } = asked
+    const { offer, entry, isWithheld = false } = found
+    let answer = nothingKnown[format]
+    if (entry !== undefined) {
+      const { words } = entry.memory
+      answer = answerAt(entry, isWithheld ? NONE : choose(words, entry.at, application.id, high, low, mode), asked)
+    } else if (offer !== undefined) {
+      const candidate = chooseFrom(offer, application.id, high, low, mode)
+      const { type, slug } = offer
+      answer =
+        candidate === undefined
+          ? nothingSuits(guid, type, format)
+          : answerWith(updateOf(candidate, slug, siteUrl, application.name), { guid, type, application, format })
+    }
+    send(res, '', format, answer, statusOf(found), cacheControlOf(found), delivery)
   }
 
   function listing(res: HttpResponse, req: HttpRequest, closing: boolean, head: boolean): void {
     const path = req.getUrl()
     const delivery = { head, closing, ifNoneMatch: req.getHeader('if-none-match') }
     const guid = decodePath(path.slice(LISTING_PREFIX.length, -LISTING_SUFFIX.length))
-    if (!path.endsWith(LISTING_SUFFIX) || guid === '' || isTooLong(guid)) {
-      send(res, NOT_FOUND, 'json', nothingKnown.json, delivery)
+    const at = path.endsWith(LISTING_SUFFIX) && guid !== '' && key.read(guid) ? find() : TOO_LONG
+    if (at < 0) {
+      send(res, NOT_FOUND, 'json', nothingKnown.json, '', CACHE_CONTROL, delivery)
       return
     }
-    answerLater(res, delivery, guid, (entry) => (later) => {
-      if (entry === undefined) {
-        send(later, NOT_FOUND, 'json', nothingKnown.json, delivery)
-        return
-      }
-      const firefox = [...applications().values()].find(({ name }) => name === LISTING_APPLICATION)
-      const body = Buffer.from(listingOf(entry, 0, firefox?.id ?? -1, guid))
-      send(later, '', 'json', { body, etag: etagOf(body) }, delivery)
-    })
+    if (at > 0) {
+      counts.memory++
+      if (standing.isStale) counts.memoryStale++
+      sendListing(res, guid, { tier: 'memory', ageS: undefined, entry: { memory: held as Held, at } }, delivery)
+      return
+    }
+    answerLater(res, delivery, guid, (found) => (later) => sendListing(later, guid, found, delivery))
+  }
+
+  function sendListing(res: HttpResponse, guid: string, found: Found, delivery: Delivery): void {
+    const firefox = [...applications().values()].find(({ name }) => name === LISTING_APPLICATION)
+    const { entry, offer, tier } = found
+    const isHeld = tier === 'memory' && found.ageS === undefined
+    const status = isHeld ? standing.cacheStatus : statusOf(found)
+    const isWithheld = isHeld ? standing.isWithheld : (found.isWithheld ?? false)
+    if (entry === undefined && offer === undefined) {
+      send(res, NOT_FOUND, 'json', nothingKnown.json, status, cacheControlOf(found), delivery)
+      return
+    }
+    let text = renderListing(guid, [])
+    if (entry !== undefined && !isWithheld) text = listingOf(entry, firefox, siteUrl)
+    else if (offer !== undefined && firefox !== undefined) text = listingOfOffer(offer, firefox, siteUrl)
+    send(res, '', 'json', answerOf(text), status, isWithheld ? NO_STORE : CACHE_CONTROL, delivery)
   }
 
   /** The cold branch: everything of the request that is needed has been copied by now. */
@@ -106,34 +278,52 @@ export function createCheck(options: CheckOptions): Check {
     res: HttpResponse,
     delivery: Delivery,
     guid: string,
-    write: (entry: EntryMemory | undefined, delivery: Delivery) => (res: HttpResponse) => void,
+    write: (found: Found, delivery: Delivery) => (res: HttpResponse) => void,
   ): void {
     const flight = begin(res)
-    fetch(guid).then(
-      (entry) => flight.answer(write(entry, delivery)),
-      () => flight.answer((later) => sendUnavailable(later, delivery)),
-    )
+    fetch(guid, (found) => {
+      if (found === undefined) {
+        counts.unavailable++
+        flight.answer((later) => sendUnavailable(later, delivery))
+        return
+      }
+      counts[found.tier]++
+      if (found.ageS !== undefined && found.tier !== 'memcached') counts[`${found.tier}Stale`]++
+      flight.answer(write(found, delivery))
+    })
   }
 
-  function send(res: HttpResponse, status: string, format: ManifestFormat, answer: Answer, delivery: Delivery): void {
-    if (status === '' && delivery.ifNoneMatch !== '' && validates(delivery.ifNoneMatch, answer.etag)) {
-      res.writeStatus('304 Not Modified').writeHeader('ETag', answer.etag).writeHeader('Cache-Control', CACHE_CONTROL)
-      endWithoutBody(res, delivery.closing)
+  /** `status`: empty for 200; `how`: the Cache-Status, empty where there is nothing to say. */
+  function send(
+    res: HttpResponse,
+    status: string,
+    format: ManifestFormat,
+    { body, etag }: Answer,
+    how: string,
+    cacheControl: string,
+    { head, closing, ifNoneMatch }: Delivery,
+  ): void {
+    if (status === '' && ifNoneMatch !== '' && validates(ifNoneMatch, etag)) {
+      res.writeStatus('304 Not Modified').writeHeader('ETag', etag).writeHeader('Cache-Control', cacheControl)
+      if (how !== '') res.writeHeader('Cache-Status', how)
+      endWithoutBody(res, closing)
       return
     }
     if (status !== '') res.writeStatus(status)
     res.writeHeader('Content-Type', contentTypes[format])
-    res.writeHeader('ETag', answer.etag)
-    res.writeHeader('Cache-Control', CACHE_CONTROL)
-    if (delivery.head) endWithoutBody(res, delivery.closing, answer.body.byteLength)
-    else res.end(answer.body, delivery.closing)
+    res.writeHeader('Cache-Control', cacheControl)
+    if (how !== '') res.writeHeader('Cache-Status', how)
+    res.writeHeader('ETag', etag)
+    if (head) endWithoutBody(res, closing, body.byteLength)
+    else res.end(body, closing)
   }
 
   /** Never an empty answer: a cache in between would keep "no update" for an hour. */
   function sendUnavailable(res: HttpResponse, { head, closing }: Delivery): void {
     const { body } = nothingKnown.json
     res.writeStatus('503 Service Unavailable').writeHeader('Content-Type', contentTypes.json)
-    res.writeHeader('Cache-Control', 'no-store').writeHeader('Retry-After', String(RETRY_AFTER_S))
+    res.writeHeader('Cache-Control', NO_STORE).writeHeader('Cache-Status', UNAVAILABLE)
+    res.writeHeader('Retry-After', String(RETRY_AFTER_S))
     if (head) endWithoutBody(res, closing, body.byteLength)
     else res.end(body, closing)
   }
@@ -146,21 +336,36 @@ export function createCheck(options: CheckOptions): Check {
   }
 }
 
-/** `word`: as `choose` returns it. */
-function answerAt({ words, bytes }: EntryMemory, word: number): Answer {
-  const start = words[word] as number
-  const end = start + (words[word + 1] as number)
-  return { body: bytes.subarray(start, end), etag: bytes.toString('latin1', start - ETAG_BYTES, start) }
+/** What `find` says beside a place: nobody knows the add-on; the guid is longer than any. */
+const UNKNOWN = -1
+const TOO_LONG = -2
+
+function statusOf({ tier, ageS }: Found): string {
+  return ageS === undefined ? plainStatus[tier] : cacheStatus(tier, ageS)
+}
+
+const plainStatus: Readonly<Record<Tier, string>> = {
+  memory: cacheStatus('memory'),
+  memcached: cacheStatus('memcached'),
+  replica: cacheStatus('replica'),
+}
+
+/** What may be wrong by now must not be kept: an update that is held back, an add-on that may have been made since. */
+function cacheControlOf({ ageS, offer, entry, isWithheld = false }: Found): string {
+  const isUnknown = offer === undefined && entry === undefined
+  return isWithheld || (isUnknown && ageS !== undefined) ? NO_STORE : CACHE_CONTROL
+}
+
+function listingOfOffer(offer: Offer, application: Application, siteUrl: string): string {
+  const updates = candidatesFor(offer, application.id).map((candidate) =>
+    renderUpdate(updateOf(candidate, offer.slug, siteUrl, application.name)),
+  )
+  return renderListing(offer.guid, updates.reverse())
 }
 
 /** Weak comparison (RFC 9110 section 8.8.3.2). Quotes cannot occur within a tag, so finding it with its quotes is exact. */
 function validates(ifNoneMatch: string, etag: string): boolean {
   return ifNoneMatch.includes(etag) || ifNoneMatch.trim() === '*'
-}
-
-function isTooLong(guid: string): boolean {
-  // No character takes more than three bytes a unit: short ones need no counting.
-  return guid.length * 3 > GUID_BYTES_MAX && Buffer.byteLength(guid) > GUID_BYTES_MAX
 }
 
 /** In a path `+` is itself. */

@@ -1,35 +1,53 @@
-/** The rule, fast: which answer of an entry a client gets. Its slow twin is `addon/compatibility`. */
+/** The rule, fast: which candidate of an entry a client gets. Its slow twin is `addon/compatibility`. */
 
-import { CANDIDATE_WORDS, HEAD_WORDS, SECTION_WORDS, STRICT_FLAG } from './entry.ts'
+import { CANDIDATE_WORDS, isLess, SECTION_WORDS, SECTIONS, STRICT_FLAG, sectionsAt } from './entry.ts'
+import type { Offer } from './offer.ts'
+import { type Candidate, candidatesFor } from './offer.ts'
 import { IGNORE, type ModeCode, STRICT } from './request.ts'
 
-/** Where an entry tells start and length of "nothing suits", in JSON and in RDF: words from its start. */
-const NOTHING_JSON = 2
-const NOTHING_RDF = 4
+/** No candidate admits the client. No candidate lies at the start of a memory. */
+export const NONE = 0
 
 /**
- * The word that holds the start of the answer, with its length in the next; there is always an answer.
- *
- * `at`: where the entry begins, in words. `key`: the section (`sectionKey`). `high`, `low`: the client's packed version.
- * The newest candidate that admits the client wins; candidates lie newest first.
+ * The word where the newest candidate that admits the client begins, or NONE. `at`: where the entry begins, in words. `high`,
+ * `low`: the client's packed version.
  */
-export function choose(words: Int32Array, at: number, key: number, high: number, low: number, mode: ModeCode): number {
-  const sectionsEnd = at + HEAD_WORDS + (words[at + 1] as number) * SECTION_WORDS
-  for (let section = at + HEAD_WORDS; section < sectionsEnd; section += SECTION_WORDS) {
-    if (words[section] !== key) continue
-    let candidate = at + (words[section + 1] as number)
-    const end = candidate + (words[section + 2] as number) * CANDIDATE_WORDS
+export function choose(
+  words: Int32Array,
+  at: number,
+  applicationId: number,
+  high: number,
+  low: number,
+  mode: ModeCode,
+): number {
+  let section = sectionsAt(words, at)
+  const sectionsEnd = section + (words[at + SECTIONS] as number) * SECTION_WORDS
+  for (; section < sectionsEnd; section += SECTION_WORDS) {
+    if (words[section] !== applicationId) continue
+    let candidate = at + (words[section + 2] as number)
+    const end = candidate + (words[section + 1] as number) * CANDIDATE_WORDS
     for (; candidate < end; candidate += CANDIDATE_WORDS) {
       if (isLess(high, low, words[candidate] as number, words[candidate + 1] as number)) continue
       const flagged = words[candidate + 2] as number
       const binding = mode === STRICT || (mode !== IGNORE && flagged >= STRICT_FLAG)
-      if (!binding || !isLess(flagged & ~STRICT_FLAG, words[candidate + 3] as number, high, low)) return candidate + 4
+      if (!binding || !isLess(flagged & ~STRICT_FLAG, words[candidate + 3] as number, high, low)) return candidate
     }
-    break
+    return NONE
   }
-  return at + ((key & 1) === 0 ? NOTHING_JSON : NOTHING_RDF)
+  return NONE
 }
 
-function isLess(high: number, low: number, otherHigh: number, otherLow: number): boolean {
-  return high < otherHigh || (high === otherHigh && low < otherLow)
+/** The same of an add-on that was just read and has no entry. */
+export function chooseFrom(
+  offer: Offer,
+  applicationId: number,
+  high: number,
+  low: number,
+  mode: ModeCode,
+): Candidate | undefined {
+  return candidatesFor(offer, applicationId).find(({ minHigh, minLow, maxHigh, maxLow, strict }) => {
+    if (isLess(high, low, minHigh, minLow)) return false
+    const binding = mode === STRICT || (mode !== IGNORE && strict)
+    return !binding || !isLess(maxHigh, maxLow, high, low)
+  })
 }

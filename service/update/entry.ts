@@ -1,25 +1,38 @@
 /**
- * An entry: all that update checks need of one add-on, in one piece of memory, made once and read many times. The answers are
- * rendered when the entry is made; a check only chooses one (choose.ts) and sends its bytes.
+ * An entry: all that update checks need of one add-on, in one piece of memory that can be copied, stored and sent as it is. The
+ * answer that nearly every client gets, the newest candidate in JSON, is rendered when the entry is made; a check only chooses
+ * (choose.ts) and sends its bytes. Everything else is made from the records when it is asked for.
  *
- *     words   0 HEAD    entry length in bytes | sections | JSON for "nothing suits": start, length | the same in RDF: start, length
- *             6         each section: key | word of its first candidate | number of candidates
- *             …         each candidate, newest first: min high, min low | max high and strict flag, max low | answer: start, length
- *     bytes   …         the answers, each with its ETag in the ETAG_BYTES before it
+ *     HEAD        length in bytes | hash of the guid | counter, two words | flags | guid and slug: length in bytes | sections | files
+ *     guid, slug  each filled up to a word
+ *     sections    one an application that is offered anything: application | candidates | word of the first one |
+ *                 versions | word of the first file id | records: start, length
+ *     candidates  newest first: min high, min low | max high and strict flag, max low | answer: start, length; or 0, number of
+ *                 its record. Candidates that can never win, since a newer one admits all that they admit, are left out
+ *     file ids    of all versions, newest first
+ *     answers     each with its ETag in the ETAG_BYTES before it, both on a word
+ *     records     what is told of each version, newest first (of the newest: what its answer doesn't say)
  *
- * Starts are bytes from the start of the entry. A section is what one application reads in one format.
+ * Starts are bytes, and words are counted, from the start of the entry.
  */
 
 import { hash } from 'node:crypto'
-import { type Application, type ManifestFormat, readsRdf } from '../addon/index.ts'
-import { NOTHING_KNOWN, renderListing, renderUpdate, updateOf } from './json.ts'
-import type { Candidate, Offer } from './offer.ts'
+import { type AddonType, type Application, addonTypes, type ManifestFormat } from '../addon/index.ts'
+import { GuidKey } from './guid-key.ts'
+import { NOTHING_KNOWN, readListing, renderListing, renderUpdate } from './json.ts'
+import { type Candidate, candidatesFor, type Offer, type Told, type Update, updateOf } from './offer.ts'
 import { NOTHING_KNOWN_RDF, renderNoUpdateRdf, renderUpdateRdf } from './rdf.ts'
 
 /** Memory in which entries lie: the same bytes, as integers and as text. */
 export interface EntryMemory {
   readonly words: Int32Array
   readonly bytes: Buffer
+}
+
+/** One entry in a memory: where it begins, in words. Good until the memory is next written. */
+export interface Entry {
+  readonly memory: EntryMemory
+  readonly at: number
 }
 
 /** An answer's bytes and its validator, ready to send. */
@@ -34,115 +47,363 @@ export interface RenderOptions {
   readonly applications: readonly Application[]
 }
 
-export const HEAD_WORDS = 6
-export const SECTION_WORDS = 3
+const LENGTH = 0
+export const HASH = 1
+const COUNTER_HIGH = 2
+const COUNTER_LOW = 3
+export const FLAGS = 4
+export const GUID_LENGTH = 5
+export const SECTIONS = 6
+const FILES = 7
+export const HEAD_WORDS = 8
+
+export const SECTION_WORDS = 7
+const SECTION_FILES = 4
+const SECTION_RECORDS = 5
+
 export const CANDIDATE_WORDS = 6
+export const CANDIDATE_ANSWER = 4
+
 export const ETAG_BYTES = 24
 
 /** On `max high`: the maximum binds in mode normal too. Packed halves are under 2^30, so the bit is free. */
 export const STRICT_FLAG = 1 << 30
 
-/** The key of the section that an application reads in a format. */
-export function sectionKey(applicationId: number, format: ManifestFormat): number {
-  return applicationId * 2 + (format === 'json' ? 0 : 1)
-}
+/** Flags: it was asked for since the last look round; a newer state is known to exist; and from bit 8 on the type. */
+export const VISITED = 1
+export const OUTDATED = 2
+const TYPE_SHIFT = 8
+
+/** A word of GUID_LENGTH: the slug's length above it. */
+const SLUG_SHIFT = 16
+const LENGTH_MASK = (1 << SLUG_SHIFT) - 1
+
+const COUNTER_HALF = 2 ** 30
 
 /** A strong validator: the same body has the same one in every worker and after every restart. */
 export function etagOf(body: string | Uint8Array): string {
   return `"${hash('sha256', body, 'base64url').slice(0, ETAG_BYTES - 2)}"`
 }
 
+/** An answer that is made now. */
+export function answerOf(text: string): Answer {
+  const body = Buffer.from(text)
+  return { body, etag: etagOf(body) }
+}
+
 /** Answers that need no entry. */
 export const nothingKnown: Readonly<Record<ManifestFormat, Answer>> = {
-  json: { body: Buffer.from(NOTHING_KNOWN), etag: etagOf(NOTHING_KNOWN) },
-  rdf: { body: Buffer.from(NOTHING_KNOWN_RDF), etag: etagOf(NOTHING_KNOWN_RDF) },
+  json: answerOf(NOTHING_KNOWN),
+  rdf: answerOf(NOTHING_KNOWN_RDF),
 }
 
-/** Makes the entry of an add-on in memory of its own, at 0. */
-export function makeEntry(offer: Offer, { siteUrl, applications }: RenderOptions): EntryMemory {
-  const sections: { key: number; candidates: readonly Candidate[]; bodies: string[] }[] = []
-  let rdfWanted = false
-  for (const application of applications) {
-    const candidates = offer.candidates
-      .filter((candidate) => candidate.applicationId === application.id)
-      .sort((one, other) => other.versionId - one.versionId)
-    if (candidates.length > 0) {
-      const bodies = candidates.map((candidate) =>
-        renderListing(offer.guid, [renderUpdate(offer, candidate, siteUrl, application.name)]),
-      )
-      sections.push({ key: sectionKey(application.id, 'json'), candidates, bodies })
-    }
-    if (!readsRdf(application)) continue
-    rdfWanted = true
-    if (candidates.length > 0) {
-      const bodies = candidates.map((candidate) => renderUpdateRdf(offer, candidate, siteUrl, application))
-      sections.push({ key: sectionKey(application.id, 'rdf'), candidates, bodies })
-    }
-  }
-  const texts = new Texts(
-    HEAD_WORDS + sections.reduce((sum, { candidates }) => sum + SECTION_WORDS + candidates.length * CANDIDATE_WORDS, 0),
+export function nothingSuits(guid: string, type: AddonType, format: ManifestFormat): Answer {
+  return answerOf(format === 'json' ? renderListing(guid, []) : renderNoUpdateRdf(guid, type))
+}
+
+export interface UpdateAnswer {
+  readonly guid: string
+  readonly type: AddonType
+  readonly application: Application
+  readonly format: ManifestFormat
+}
+
+export function answerWith(update: Update, { guid, type, application, format }: UpdateAnswer): Answer {
+  return answerOf(
+    format === 'json'
+      ? renderListing(guid, [renderUpdate(update)])
+      : renderUpdateRdf(guid, type, application.guid, update),
   )
-  const words: number[] = [0, sections.length]
-  words.push(...texts.add(renderListing(offer.guid, [])))
-  words.push(...(rdfWanted ? texts.add(renderNoUpdateRdf(offer)) : [0, 0]))
-  let candidateWord = HEAD_WORDS + sections.length * SECTION_WORDS
-  for (const { key, candidates } of sections) {
-    words.push(key, candidateWord, candidates.length)
-    candidateWord += candidates.length * CANDIDATE_WORDS
-  }
-  for (const { candidates, bodies } of sections) {
-    for (const [at, { minHigh, minLow, maxHigh, maxLow, strict }] of candidates.entries()) {
-      words.push(minHigh, minLow, strict ? maxHigh | STRICT_FLAG : maxHigh, maxLow, ...texts.add(bodies[at] as string))
-    }
-  }
-  return texts.joinedBehind(words)
 }
 
-/** Collects texts that will lie behind so many words. */
-class Texts {
-  private readonly pieces: Buffer[] = []
-  private end: number
+/** Makes the entry of an add-on as it was at `counter`, in memory of its own, at 0. */
+export function makeEntry(offer: Offer, counter: number, { siteUrl, applications }: RenderOptions): EntryMemory {
+  const key = new GuidKey()
+  if (!key.read(offer.guid)) throw new Error('a guid has more bytes than one may have')
+  const sections = applications
+    .map((application) => ({ application, candidates: candidatesFor(offer, application.id) }))
+    .filter(({ candidates }) => candidates.length > 0)
+    .map(({ application, candidates }) => ({ application, candidates, winners: winnersOf(candidates) }))
+  // Its slug is needed for the release notes of versions whose answer isn't ready.
+  const slugNeeded = offer.candidates.some(({ hasReleaseNotes }) => hasReleaseNotes)
+  const slug = slugNeeded ? Buffer.from(offer.slug) : Buffer.alloc(0)
+  const known = sections.reduce((sum, { candidates }) => sum + candidates.length, 0)
+  const flags = addonTypes.indexOf(offer.type) << TYPE_SHIFT
+  const fileCount = known
 
-  constructor(words: number) {
-    this.end = words * 4
+  const guidWords = (key.length + 3) >> 2
+  const slugWords = (slug.length + 3) >> 2
+  const sectionsAt = HEAD_WORDS + guidWords + slugWords
+  const candidatesAt = sectionsAt + sections.length * SECTION_WORDS
+  const filesAt = candidatesAt + sections.reduce((sum, { winners }) => sum + winners.length, 0) * CANDIDATE_WORDS
+  const texts = new Texts((filesAt + fileCount) * 4)
+
+  const sectionWords: number[] = []
+  const candidateWords: number[] = []
+  const fileWords: number[] = []
+  const records: { word: number; text: string }[] = []
+  for (const { application, candidates, winners } of sections) {
+    const [newest] = candidates as [Candidate]
+    const answer = texts.addAnswer(
+      renderListing(offer.guid, [renderUpdate(updateOf(newest, offer.slug, siteUrl, application.name))]),
+    )
+    records.push({ word: sectionWords.length + SECTION_RECORDS, text: candidates.map(recordOf).join(RECORD_END) })
+    sectionWords.push(
+      application.id,
+      winners.length,
+      candidatesAt + candidateWords.length,
+      candidates.length,
+      filesAt + fileWords.length,
+      0,
+      0,
+    )
+    for (const number of winners) {
+      const { minHigh, minLow, maxHigh, maxLow, strict } = candidates[number] as Candidate
+      candidateWords.push(minHigh, minLow, strict ? maxHigh | STRICT_FLAG : maxHigh, maxLow)
+      if (number === 0) candidateWords.push(...answer)
+      else candidateWords.push(0, number)
+    }
+    for (const { fileId } of candidates) fileWords.push(fileId | 0)
+  }
+  for (const { word, text } of records) {
+    const [start, length] = texts.add(text)
+    sectionWords[word] = start
+    sectionWords[word + 1] = length
   }
 
-  /** Start and length of the text; its ETag lies before it. */
-  add(text: string): [number, number] {
-    const body = Buffer.from(text)
-    this.pieces.push(Buffer.from(etagOf(body)), body)
-    const start = this.end + ETAG_BYTES
-    this.end = start + body.length
-    return [start, body.length]
-  }
+  // A candidate of an application that was just added: another entry has to be made once that is known here too.
+  const outdated = known < offer.candidates.length ? OUTDATED : 0
+  const memory = texts.joined()
+  memory.words.set([
+    memory.bytes.length,
+    key.hash,
+    Math.floor(counter / COUNTER_HALF),
+    counter % COUNTER_HALF,
+    flags | outdated,
+    key.length | (slug.length << SLUG_SHIFT),
+    sections.length,
+    fileCount,
+  ])
+  memory.words.set(key.words.subarray(0, guidWords), HEAD_WORDS)
+  slug.copy(memory.bytes, (HEAD_WORDS + guidWords) * 4)
+  memory.words.set(sectionWords, sectionsAt)
+  memory.words.set(candidateWords, candidatesAt)
+  memory.words.set(fileWords, filesAt)
+  return memory
+}
 
-  joinedBehind(words: number[]): EntryMemory {
-    const length = Math.ceil(this.end / 4) * 4
-    const bytes = Buffer.from(new ArrayBuffer(length))
-    const numbers = new Int32Array(bytes.buffer)
-    words[0] = length
-    numbers.set(words)
-    let at = words.length * 4
-    for (const piece of this.pieces) at += piece.copy(bytes, at)
-    return { words: numbers, bytes }
+/** Which candidates can be chosen at all, by their place. One that admits all that an older one admits leaves it no client. */
+function winnersOf(candidates: readonly Candidate[]): number[] {
+  const winners: number[] = []
+  for (const [number, candidate] of candidates.entries()) {
+    if (!winners.some((newer) => admitsAllOf(candidates[newer] as Candidate, candidate))) winners.push(number)
   }
+  return winners
+}
+
+/** In each mode: its minimum is no higher, it binds its maximum only where the other does, and that is no lower. */
+function admitsAllOf(one: Candidate, other: Candidate): boolean {
+  return (
+    !isLess(other.minHigh, other.minLow, one.minHigh, one.minLow) &&
+    !isLess(one.maxHigh, one.maxLow, other.maxHigh, other.maxLow) &&
+    (!one.strict || other.strict)
+  )
+}
+
+export function isLess(high: number, low: number, otherHigh: number, otherLow: number): boolean {
+  return high < otherHigh || (high === otherHigh && low < otherLow)
+}
+
+const RECORD_END = '\u001e'
+const FIELD_END = '\u001f'
+/** What stands for the package in a record: the one that the hash names. */
+const AS_HASH = '='
+const SHA256 = /^sha256:[0-9a-f]{64}$/
+/** Before a SHA-256 in base64, which is a third shorter than in hex. */
+const SHORT_HASH = '#'
+
+/** A record: fields by position; of the newest version only what its answer doesn't say. */
+function recordOf(candidate: Candidate, number: number): string {
+  const { max, hash: announced, package: digest } = candidate
+  const stored = digest === null ? '' : announced === `sha256:${digest}` ? AS_HASH : digest
+  const fields = [stored, max]
+  if (number > 0) {
+    const { version, min, strict, hasReleaseNotes, filename, url } = candidate
+    const hashField =
+      announced !== null && SHA256.test(announced)
+        ? SHORT_HASH + Buffer.from(announced.slice(7), 'hex').toString('base64url')
+        : (announced ?? '')
+    fields.push(version, min, String(Number(strict) + 2 * Number(hasReleaseNotes)), filename, hashField, url ?? '')
+  }
+  return fields.join(FIELD_END)
+}
+
+/** One application's part of an entry. */
+interface Section {
+  readonly word: number
+  readonly applicationId: number
+  readonly records: readonly string[]
+}
+
+export function typeOf({ memory: { words }, at }: Entry): AddonType {
+  return addonTypes[(words[at + FLAGS] as number) >>> TYPE_SHIFT] as AddonType
+}
+
+/** The change counter that the entry was read at. */
+export function counterOf({ memory: { words }, at }: Entry): number {
+  return (words[at + COUNTER_HIGH] as number) * COUNTER_HALF + (words[at + COUNTER_LOW] as number)
+}
+
+export function lengthOf({ memory: { words }, at }: Entry): number {
+  return words[at + LENGTH] as number
+}
+
+export function guidOf({ memory: { words, bytes }, at }: Entry): string {
+  const start = (at + HEAD_WORDS) * 4
+  return bytes.toString('utf8', start, start + ((words[at + GUID_LENGTH] as number) & LENGTH_MASK))
+}
+
+/** Whether the entry is the one of this guid. */
+export function isOf(words: Int32Array, at: number, key: GuidKey): boolean {
+  if (words[at + HASH] !== key.hash || ((words[at + GUID_LENGTH] as number) & LENGTH_MASK) !== key.length) return false
+  const end = (key.length + 3) >> 2
+  for (let word = 0; word < end; word++) if (words[at + HEAD_WORDS + word] !== key.words[word]) return false
+  return true
+}
+
+/** Where the sections of the entry begin, in words of the memory. */
+export function sectionsAt(words: Int32Array, at: number): number {
+  const lengths = words[at + GUID_LENGTH] as number
+  return at + HEAD_WORDS + (((lengths & LENGTH_MASK) + 3) >> 2) + (((lengths >>> SLUG_SHIFT) + 3) >> 2)
+}
+
+/** The ids of all files that the entry offers, by application, newest first. */
+export function fileIdsOf({ memory: { words }, at }: Entry): Int32Array {
+  const first = at + (words[sectionsAt(words, at) + SECTION_FILES] as number)
+  const count = words[at + FILES] as number
+  return count === 0 ? words.subarray(0, 0) : words.subarray(first, first + count)
+}
+
+/**
+ * What is told of a version: `candidate` as `choose` returns it. `application`: the one it was chosen for.
+ */
+export function updateAt(entry: Entry, candidate: number, application: Application, siteUrl: string): Update {
+  const { words } = entry.memory
+  const section = sectionOf(entry, application.id) as Section
+  const isReady = words[candidate + CANDIDATE_ANSWER] !== 0
+  const number = isReady ? 0 : (words[candidate + CANDIDATE_ANSWER + 1] as number)
+  return readRecord(entry, section, number, application.name, siteUrl)
 }
 
 /**
  * What a static update.json of the add-on would hold for an application: all its candidates, oldest first (contract section 7).
- * `at`: where the entry begins, in words.
  */
-export function listingOf({ words, bytes }: EntryMemory, at: number, applicationId: number, guid: string): string {
-  const key = sectionKey(applicationId, 'json')
-  const updates: string[] = []
-  for (let section = at + HEAD_WORDS, left = words[at + 1] as number; left > 0; left--, section += SECTION_WORDS) {
-    if (words[section] !== key) continue
-    const first = at + (words[section + 1] as number)
-    for (let number = (words[section + 2] as number) - 1; number >= 0; number--) {
-      const candidate = first + number * CANDIDATE_WORDS
-      const start = at * 4 + (words[candidate + 4] as number)
-      updates.push(updateOf(bytes.toString('latin1', start, start + (words[candidate + 5] as number)), guid))
-    }
+export function listingOf(entry: Entry, application: Application | undefined, siteUrl: string): string {
+  const section = application && sectionOf(entry, application.id)
+  const updates = section?.records.map((_, number) =>
+    renderUpdate(readRecord(entry, section, number, (application as Application).name, siteUrl)),
+  )
+  return renderListing(guidOf(entry), updates?.reverse() ?? [])
+}
+
+/** SHA-256 of the package of a file that the entry offers; undefined where it offers no such file, or the package isn't there. */
+export function packageOf(entry: Entry, fileId: number): string | undefined {
+  const { words } = entry.memory
+  const first = sectionsAt(words, entry.at)
+  for (let number = 0; number < (words[entry.at + SECTIONS] as number); number++) {
+    const section = readSection(entry, first + number * SECTION_WORDS)
+    const files = entry.at + (words[section.word + SECTION_FILES] as number)
+    const place = words.subarray(files, files + section.records.length).indexOf(fileId | 0)
+    if (place < 0) continue
+    const [stored = ''] = (section.records[place] as string).split(FIELD_END)
+    if (stored !== AS_HASH) return stored || undefined
+    return readRecord(entry, section, place, '', '').hash?.slice('sha256:'.length)
   }
-  return renderListing(guid, updates)
+  return undefined
+}
+
+function sectionOf(entry: Entry, applicationId: number): Section | undefined {
+  const { words } = entry.memory
+  const first = sectionsAt(words, entry.at)
+  for (let number = 0; number < (words[entry.at + SECTIONS] as number); number++) {
+    const word = first + number * SECTION_WORDS
+    if (words[word] === applicationId) return readSection(entry, word)
+  }
+  return undefined
+}
+
+function readSection({ memory: { words, bytes }, at }: Entry, word: number): Section {
+  const start = at * 4 + (words[word + SECTION_RECORDS] as number)
+  const text = bytes.toString('utf8', start, start + (words[word + SECTION_RECORDS + 1] as number))
+  return { word, applicationId: words[word] as number, records: text.split(RECORD_END) }
+}
+
+function readRecord(entry: Entry, section: Section, number: number, application: string, siteUrl: string): Update {
+  const { memory, at } = entry
+  const { words, bytes } = memory
+  const fields = (section.records[number] as string).split(FIELD_END)
+  const [, max = ''] = fields
+  if (number === 0) {
+    const candidate = at + (words[section.word + 2] as number)
+    const start = at * 4 + (words[candidate + CANDIDATE_ANSWER] as number)
+    const text = bytes.toString('utf8', start, start + (words[candidate + CANDIDATE_ANSWER + 1] as number))
+    return readListing(text, { max, strict: ((words[candidate + 2] as number) & STRICT_FLAG) !== 0 })
+  }
+  const [, , version = '', min = '', marks, filename = '', hashField = '', url = ''] = fields
+  const told: Told = {
+    version,
+    min,
+    max,
+    strict: (Number(marks) & 1) !== 0,
+    hasReleaseNotes: (Number(marks) & 2) !== 0,
+    filename,
+    hash: readHash(hashField),
+    url: url || null,
+    fileId: (words[at + (words[section.word + SECTION_FILES] as number) + number] as number) >>> 0,
+  }
+  return updateOf(told, slugOf(entry), siteUrl, application)
+}
+
+function readHash(field: string): string | null {
+  if (!field.startsWith(SHORT_HASH)) return field || null
+  return `sha256:${Buffer.from(field.slice(SHORT_HASH.length), 'base64url').toString('hex')}`
+}
+
+function slugOf({ memory: { words, bytes }, at }: Entry): string {
+  const lengths = words[at + GUID_LENGTH] as number
+  const start = (at + HEAD_WORDS + (((lengths & LENGTH_MASK) + 3) >> 2)) * 4
+  return bytes.toString('utf8', start, start + (lengths >>> SLUG_SHIFT))
+}
+
+/** Collects texts that will lie behind so many bytes. */
+class Texts {
+  private readonly pieces: { start: number; text: Buffer }[] = []
+  private end: number
+
+  constructor(start: number) {
+    this.end = start
+  }
+
+  /** Start and length of the text. */
+  add(text: string): [number, number] {
+    const piece = Buffer.from(text)
+    const start = this.end
+    this.pieces.push({ start, text: piece })
+    this.end = start + piece.length
+    return [start, piece.length]
+  }
+
+  /** Start and length of the text, which begins on a word; its ETag lies before it. */
+  addAnswer(text: string): [number, number] {
+    this.end = (this.end + 3) & ~3
+    this.add(etagOf(text))
+    return this.add(text)
+  }
+
+  /** The memory of all, with nothing yet where the words go. */
+  joined(): EntryMemory {
+    const bytes = Buffer.from(new ArrayBuffer((this.end + 3) & ~3))
+    for (const { start, text } of this.pieces) text.copy(bytes, start)
+    return { words: new Int32Array(bytes.buffer), bytes }
+  }
 }

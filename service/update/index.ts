@@ -1,7 +1,27 @@
 /** The hot path: an update check from its query to its answer. Knows neither databases nor caches; what it needs is handed in. */
 
-export { createCheck } from './check.ts'
-export { choose } from './choose.ts'
-export { type EntryMemory, makeEntry, sectionKey } from './entry.ts'
-export type { Candidate, Offer } from './offer.ts'
+export { type CheckCounts, createCheck, emptyCounts, type Found, type Held, type Standing } from './check.ts'
+export { choose, chooseFrom } from './choose.ts'
+export {
+  answerWith,
+  counterOf,
+  type Entry,
+  type EntryMemory,
+  FLAGS,
+  fileIdsOf,
+  guidOf,
+  HASH,
+  HEAD_WORDS,
+  isOf,
+  lengthOf,
+  makeEntry,
+  nothingSuits,
+  OUTDATED,
+  packageOf,
+  type RenderOptions,
+  VISITED,
+} from './entry.ts'
+export { GuidKey } from './guid-key.ts'
+export { cacheStatus, ReadyHeaders } from './headers.ts'
+export { type Candidate, type Offer, readFacts, updateOf } from './offer.ts'
 export { modeCodes } from './request.ts'

@@ -1,7 +1,7 @@
 /** Answers in RDF, for applications that read no JSON (contract section 5). */
 
 import type { AddonType } from '../addon/index.ts'
-import { type Candidate, type Offer, updateInfoUrl, updateLink } from './offer.ts'
+import type { Update } from './offer.ts'
 
 const OPEN =
   '<?xml version="1.0"?>\n' +
@@ -23,33 +23,27 @@ const kinds: Readonly<Record<AddonType, string>> = {
 }
 
 /** The add-on is known, nothing suits the client. */
-export function renderNoUpdateRdf(offer: Offer): string {
-  return [OPEN, ...description(resourceOf(offer), '<RDF:Seq></RDF:Seq>'), CLOSE].join('\n')
+export function renderNoUpdateRdf(guid: string, type: AddonType): string {
+  return [OPEN, ...description(resourceOf(guid, type), '<RDF:Seq></RDF:Seq>'), CLOSE].join('\n')
 }
 
-export function renderUpdateRdf(
-  offer: Offer,
-  candidate: Candidate,
-  siteUrl: string,
-  application: { guid: string; name: string },
-): string {
-  const resource = resourceOf(offer)
-  const update = `${resource}:${escapeXml(candidate.version)}`
+/** `applicationGuid`: of the application that asks. */
+export function renderUpdateRdf(guid: string, type: AddonType, applicationGuid: string, update: Update): string {
+  const resource = resourceOf(guid, type)
+  const versioned = `${resource}:${escapeXml(update.version)}`
   const target = [
-    element('id', application.guid),
-    element('minVersion', candidate.min),
-    element('maxVersion', candidate.max),
-    element('updateLink', updateLink(siteUrl, application.name, candidate)),
-    candidate.hasReleaseNotes
-      ? element('updateInfoURL', updateInfoUrl(siteUrl, application.name, offer.slug, candidate.version))
-      : '',
-    candidate.hash === null ? '' : element('updateHash', candidate.hash),
+    element('id', applicationGuid),
+    element('minVersion', update.min),
+    element('maxVersion', update.max),
+    element('updateLink', update.link),
+    update.infoUrl === null ? '' : element('updateInfoURL', update.infoUrl),
+    update.hash === null ? '' : element('updateHash', update.hash),
   ]
   return [
     OPEN,
-    ...description(resource, `<RDF:Seq><RDF:li resource="${update}"/></RDF:Seq>`),
-    `  <RDF:Description about="${update}">`,
-    `    ${element('version', candidate.version)}`,
+    ...description(resource, `<RDF:Seq><RDF:li resource="${versioned}"/></RDF:Seq>`),
+    `  <RDF:Description about="${versioned}">`,
+    `    ${element('version', update.version)}`,
     '    <em:targetApplication><RDF:Description>',
     ...target.filter(Boolean).map((line) => `      ${line}`),
     '    </RDF:Description></em:targetApplication>',
@@ -62,8 +56,8 @@ function description(resource: string, updates: string): string[] {
   return [`  <RDF:Description about="${resource}">`, `    <em:updates>${updates}</em:updates>`, '  </RDF:Description>']
 }
 
-function resourceOf(offer: Offer): string {
-  return `urn:mozilla:${kinds[offer.type]}:${escapeXml(offer.guid)}`
+function resourceOf(guid: string, type: AddonType): string {
+  return `urn:mozilla:${kinds[type]}:${escapeXml(guid)}`
 }
 
 function element(name: string, value: string): string {

@@ -1,0 +1,346 @@
+/**
+ * What a host keeps of what its workers hold, for when they start: the last snapshot and the one before, and a journal a process of
+ * what has changed since. One process of those that share the folder writes snapshots; every one writes a journal of its own.
+ */
+
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { Application } from '../addon/index.ts'
+import { reasonOf } from '../errors.ts'
+import type { Position, ReloadReason, Timeline } from '../feed/index.ts'
+import {
+  JOURNAL_BYTES_MAX,
+  JOURNAL_MARK_MS,
+  SNAPSHOT_EVERY_MS,
+  SNAPSHOT_PENDING_MAX,
+  SNAPSHOTS_KEPT,
+} from '../limits.ts'
+import { type Lock, tryLock } from '../lock.ts'
+import type { Log } from '../observe/index.ts'
+import { counterOf } from '../update/index.ts'
+import { Journal, type JournalRecord, readJournal } from './journal.ts'
+import type { Refreshed } from './lookup.ts'
+import type { Memory } from './memory.ts'
+import { FORMAT, readHead, readSnapshot, writeSnapshot } from './snapshot.ts'
+
+export interface ArchiveOptions {
+  /** Made where it isn't there. */
+  readonly folder: string
+  /** What entries are made with, by a name: others can't be read. */
+  readonly generation: string
+  readonly memory: Memory
+  readonly timeline: Timeline
+  readonly state: () => ArchiveState
+  readonly log: Log
+}
+
+/** What was found at a start; memory holds its entries. */
+export interface Restored {
+  readonly position: Position
+  readonly trueAt: number
+  readonly isComplete: boolean
+  readonly applications: readonly Application[]
+  /** Guids whose newer state isn't held. */
+  readonly pending: readonly string[]
+}
+
+/** What is to be written of a worker's state, beside its memory. */
+export interface ArchiveState {
+  readonly isComplete: boolean
+  readonly pending: ReadonlySet<string>
+  readonly applications: readonly Application[]
+  /** When what is held was last known to be true, in milliseconds since 1970. */
+  readonly trueAt: number
+}
+
+export interface Archive {
+  /** Add-ons have changed; call it before anything newer shows. */
+  noteChanged(changes: readonly { readonly guid: string; readonly counter: number }[]): void
+  noteRefreshed(refreshed: readonly Refreshed[]): void
+  /** The timeline has begun anew: what is kept of before can't be carried on, or, where it was lost, goes. */
+  beginAnew(reason: ReloadReason): void
+  /** Writes a snapshot soon; all that is held is new. */
+  snapshotSoon(): void
+  readonly snapshotAt: number | undefined
+  close(): Promise<void>
+}
+
+const SNAPSHOT_SUFFIX = '.snapshot'
+const JOURNAL_SUFFIX = '.journal'
+/** Between two tries to become the process that writes snapshots. */
+const ELECTION_MS = 30_000
+/** A journal that nobody has written to for so long has no owner any more. */
+const ABANDONED_MS = 10 * JOURNAL_MARK_MS
+
+/** Fills an empty memory with the newest state that can be believed; undefined where there is none. */
+export async function restore({
+  folder,
+  generation,
+  memory,
+  log,
+}: Pick<ArchiveOptions, 'folder' | 'generation' | 'memory' | 'log'>): Promise<Restored | undefined> {
+  for (const { path } of snapshotsOf(folder, generation)) {
+    try {
+      const head = await readSnapshot(path, memory)
+      const { position, trueAt, pending } = replay(folder, generation, memory, head)
+      return { position, trueAt, isComplete: head.isComplete, applications: head.applications, pending: [...pending] }
+    } catch (error) {
+      log.error({ path, reason: reasonOf(error) }, 'a snapshot is refused')
+      renameSync(path, `${path}.refused`)
+    }
+  }
+  return undefined
+}
+
+/** Snapshots of a generation, the newest first. */
+function snapshotsOf(folder: string, generation: string): { path: string; counter: number }[] {
+  return filesOf(folder, generation, SNAPSHOT_SUFFIX)
+    .map((path) => ({ path, counter: Number.parseInt(basename(path).split(' ')[1] ?? '', 10) }))
+    .sort((one, other) => other.counter - one.counter)
+}
+
+/** Files that belong to a generation; those of another are another service's. */
+function filesOf(folder: string, generation: string, suffix: string): string[] {
+  let names: string[] = []
+  try {
+    names = readdirSync(folder)
+  } catch {
+    // there is none yet
+  }
+  return names
+    .filter((name) => name.startsWith(`${generation} `) && name.endsWith(suffix))
+    .map((name) => join(folder, name))
+}
+
+interface Replayed {
+  readonly position: Position
+  readonly trueAt: number
+  readonly pending: Set<string>
+}
+
+/** Applies all journals to what a snapshot held; in any order, since every record bears its counter. */
+function replay(
+  folder: string,
+  generation: string,
+  memory: Memory,
+  head: { readonly position: Position; readonly trueAt: number; readonly pending: readonly string[] },
+): Replayed {
+  const journals = filesOf(folder, generation, JOURNAL_SUFFIX)
+    .map((path) => readJournal(path, FORMAT, generation))
+    .filter((journal) => journal !== undefined)
+  const records = journals.flatMap((journal) => journal.records)
+
+  const gone = new Map<string, number>()
+  const changed = new Map<string, number>(head.pending.map((guid) => [guid, head.position.counter]))
+  const later = (map: Map<string, number>, guid: string, counter: number) => {
+    if (counter > (map.get(guid) ?? -1)) map.set(guid, counter)
+  }
+  for (const record of records) {
+    if (record.kind === 'gone') later(gone, record.guid, record.counter)
+    else if (record.kind === 'changed') later(changed, record.guid, record.counter)
+    else if (record.kind === 'entry') memory.put({ memory: record.entry, at: 0 })
+  }
+  for (const [guid, counter] of gone) {
+    const entry = memory.entryOf(guid)
+    if (entry !== undefined && counterOf(entry) < counter) memory.remove(guid)
+  }
+  const pending = new Set<string>()
+  for (const [guid, counter] of changed) {
+    const entry = memory.entryOf(guid)
+    const known = Math.max(entry === undefined ? -1 : counterOf(entry), gone.get(guid) ?? -1)
+    if (known >= counter) continue
+    memory.markOutdated(guid, counter)
+    pending.add(guid)
+  }
+
+  // A journal that begins within what is known, and goes on beyond it, carries the position on.
+  let { position, trueAt } = head
+  for (let moved = true; moved; ) {
+    moved = false
+    for (const { head: journalHead, records: ofJournal } of journals) {
+      if (journalHead.from.counter > position.counter) continue
+      for (const record of ofJournal) {
+        if (record.kind !== 'marked') continue
+        const { mark } = record
+        if (mark.position.counter < position.counter || mark.trueAt <= trueAt) continue
+        moved ||= mark.position.counter > position.counter
+        position = mark.position
+        trueAt = mark.trueAt
+      }
+    }
+  }
+  return { position, trueAt, pending }
+}
+
+/** Begins to keep what a worker holds, from the timeline's position on. Throws where the folder can't be written. */
+export function openArchive({ folder, generation, memory, timeline, state, log }: ArchiveOptions): Archive {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  let journal: Journal | undefined
+  let serial = 0
+  let lock: Lock | undefined
+  let electionAt = 0
+  let snapshotAt: number | undefined
+  let snapshotWanted = false
+  let bytesSinceSnapshot = 0
+  let marked: Position | undefined
+  let writing: Promise<void> | undefined
+  let closed = false
+  const stopping = new AbortController()
+
+  const timer = setInterval(tick, JOURNAL_MARK_MS)
+  timer.unref()
+
+  function begin(): Journal {
+    journal?.close()
+    const name = `${generation} ${Date.now()} ${process.pid} ${serial++}${JOURNAL_SUFFIX}`
+    journal = new Journal(join(folder, name), { format: FORMAT, generation, from: timeline.position })
+    return journal
+  }
+
+  /** What can't be kept true is removed: it must not come back after a restart. */
+  function attempt(work: () => void): void {
+    if (closed) return
+    try {
+      work()
+    } catch (error) {
+      log.error({ reason: reasonOf(error) }, 'the journal cannot be written; what was kept for restarts is removed')
+      journal?.close()
+      journal = undefined
+      for (const suffix of [SNAPSHOT_SUFFIX, JOURNAL_SUFFIX]) {
+        for (const path of filesOf(folder, generation, suffix)) rmSync(path, { force: true })
+      }
+      snapshotAt = undefined
+      snapshotWanted = true
+    }
+  }
+
+  function append(records: readonly JournalRecord[]): void {
+    attempt(() => {
+      if (journal === undefined || journal.isRemoved || journal.bytes > JOURNAL_BYTES_MAX) begin()
+      const before = (journal as Journal).bytes
+      journal?.append(records)
+      bytesSinceSnapshot += (journal as Journal).bytes - before
+    })
+  }
+
+  function mark(): void {
+    const { position } = timeline
+    const { trueAt } = state()
+    append([{ kind: 'marked', counter: position.counter, mark: { position, trueAt } }])
+    marked = position
+  }
+
+  function tick(): void {
+    // Nothing is marked that isn't known to be true: while nobody can be asked the last mark stands.
+    if (Date.now() - state().trueAt < JOURNAL_MARK_MS) mark()
+    if (writing === undefined && isDue()) {
+      writing = snapshot()
+        .catch((error: unknown) => {
+          if (!closed) log.error({ reason: reasonOf(error) }, 'a snapshot could not be written')
+        })
+        .finally(() => {
+          writing = undefined
+        })
+    }
+  }
+
+  function isDue(): boolean {
+    if (closed || state().pending.size > SNAPSHOT_PENDING_MAX || memory.size === 0) return false
+    if (snapshotWanted || bytesSinceSnapshot > JOURNAL_BYTES_MAX) return true
+    return snapshotAt !== undefined && bytesSinceSnapshot > 0 && Date.now() - snapshotAt > SNAPSHOT_EVERY_MS
+  }
+
+  async function isElected(): Promise<boolean> {
+    if (lock !== undefined) return true
+    if (Date.now() < electionAt) return false
+    electionAt = Date.now() + ELECTION_MS
+    lock = await tryLock(join(folder, 'writer.lock'), { mode: 'exclusive', waitS: 0 })
+    if (closed) lock?.release()
+    return lock !== undefined && !closed
+  }
+
+  async function snapshot(): Promise<void> {
+    if (!(await isElected())) {
+      // Somebody else does; what is in our journal is in theirs.
+      snapshotWanted = false
+      return
+    }
+    const { isComplete, pending, applications, trueAt } = state()
+    const { position } = timeline
+    const path = join(folder, `${generation} ${String(position.counter).padStart(16, '0')}${SNAPSHOT_SUFFIX}`)
+    snapshotWanted = false
+    bytesSinceSnapshot = 0
+    const begunAt = performance.now()
+    const head = {
+      generation,
+      position,
+      trueAt,
+      isComplete,
+      pending: [...pending],
+      applications,
+    }
+    const { entries, bytes } = await writeSnapshot(path, memory, head, stopping.signal)
+    snapshotAt = Date.now()
+    log.info({ entries, bytes, ms: Math.round(performance.now() - begunAt) }, 'a snapshot was written')
+    removeOld()
+  }
+
+  /** Keeps so many snapshots, and the journals that the oldest of them needs. */
+  function removeOld(): void {
+    const snapshots = snapshotsOf(folder, generation)
+    for (const { path } of snapshots.slice(SNAPSHOTS_KEPT)) rmSync(path, { force: true })
+    const oldest = snapshots.slice(0, SNAPSHOTS_KEPT).at(-1)
+    for (const path of filesOf(folder, generation, JOURNAL_SUFFIX)) {
+      if (path === journal?.path || Date.now() - statSync(path).mtimeMs < ABANDONED_MS) continue
+      const records = readJournal(path, FORMAT, generation)?.records ?? []
+      const last = records.reduce((highest, { counter }) => Math.max(highest, counter), 0)
+      if (oldest !== undefined && last <= oldest.counter) rmSync(path, { force: true })
+    }
+  }
+
+  return {
+    noteChanged(changes) {
+      append(changes.map(({ guid, counter }) => ({ kind: 'changed', counter, guid })))
+    },
+    noteRefreshed(refreshed) {
+      append(
+        refreshed.map(({ guid, counter, entry }) =>
+          entry === undefined ? { kind: 'gone', counter, guid } : { kind: 'entry', counter, entry },
+        ),
+      )
+    },
+    beginAnew(reason) {
+      const { heartbeatMs } = timeline.position
+      attempt(() => {
+        if (reason === 'lost') {
+          // Another process may have begun anew before us: what it has written since stays.
+          for (const path of filesOf(folder, generation, JOURNAL_SUFFIX)) {
+            const read = readJournal(path, FORMAT, generation)
+            if (read === undefined || read.head.from.heartbeatMs < heartbeatMs) rmSync(path, { force: true })
+          }
+          for (const { path } of snapshotsOf(folder, generation)) {
+            if (readHead(path).position.heartbeatMs < heartbeatMs) rmSync(path, { force: true })
+          }
+        }
+        begin()
+      })
+    },
+    snapshotSoon() {
+      snapshotWanted = true
+      if (marked === undefined || writing === undefined) tick()
+    },
+    get snapshotAt() {
+      return snapshotAt
+    },
+    async close() {
+      if (closed) return
+      clearInterval(timer)
+      stopping.abort()
+      await writing
+      if (journal !== undefined && Date.now() - state().trueAt < JOURNAL_MARK_MS) mark()
+      closed = true
+      journal?.close()
+      lock?.release()
+    },
+  }
+}

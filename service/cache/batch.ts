@@ -1,0 +1,86 @@
+/**
+ * Batches that form by themselves: what is asked for in one turn of the event loop goes out together, as soon as one of a few
+ * lanes is free; meanwhile more gathers. No timer: a single question leaves at once.
+ */
+
+export interface BatchOptions {
+  readonly sizeMax: number
+  /** Batches that run at once. */
+  readonly lanes: number
+  /** Asks for some keys; settles when the lane is free again. Its errors are its own. */
+  readonly run: (keys: string[]) => Promise<void>
+  /** More keys that can wait, to fill up a batch or an idle lane; fewer or none where there aren't so many. */
+  readonly fill: (count: number) => readonly string[]
+}
+
+export interface BatchCounts {
+  batches: number
+  keys: number
+  /** Milliseconds that keys waited for a lane, in all. */
+  waitedMs: number
+}
+
+export interface Batcher {
+  ask(key: string): void
+  /** There is something to fill lanes with. */
+  wake(): void
+  readonly waiting: number
+  readonly counts: BatchCounts
+  /** Told of each batch's size. */
+  onBatch: ((size: number) => void) | undefined
+}
+
+export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batcher {
+  let keys: string[] = []
+  let first = 0
+  let free = lanes
+  let scheduled = false
+  let oldestAt = 0
+
+  const schedule = () => {
+    if (scheduled || free === 0) return
+    scheduled = true
+    setImmediate(flush)
+  }
+
+  function flush(): void {
+    scheduled = false
+    while (free > 0) {
+      const batch = keys.slice(first, first + sizeMax)
+      first += batch.length
+      if (first === keys.length) {
+        keys = []
+        first = 0
+      }
+      if (batch.length > 0) batcher.counts.waitedMs += (performance.now() - oldestAt) * batch.length
+      // One lane is kept for those that can't wait.
+      if (batch.length < sizeMax && (batch.length > 0 || free > 1 || lanes === 1))
+        batch.push(...fill(sizeMax - batch.length))
+      if (batch.length === 0) return
+      batcher.counts.batches++
+      batcher.counts.keys += batch.length
+      batcher.onBatch?.(batch.length)
+      free--
+      void run(batch).finally(() => {
+        free++
+        if (keys.length > first) schedule()
+        else batcher.wake()
+      })
+    }
+  }
+
+  const batcher: Batcher = {
+    counts: { batches: 0, keys: 0, waitedMs: 0 },
+    onBatch: undefined,
+    get waiting() {
+      return keys.length - first
+    },
+    ask(key) {
+      if (keys.length === first) oldestAt = performance.now()
+      keys.push(key)
+      schedule()
+    },
+    wake: schedule,
+  }
+  return batcher
+}

@@ -1,0 +1,266 @@
+/**
+ * Finds what memory doesn't hold, tier by tier, and keeps it there. An add-on is asked for once, however many clients wait for it,
+ * and together with all others that were asked for in the same turn. What is known to have changed is asked for again at once.
+ */
+
+import type { Timeline } from '../feed/index.ts'
+import {
+  BATCH_GUIDS_MAX,
+  BATCHES_MAX,
+  COLD_MS_MAX,
+  COLD_SWEEP_MS,
+  COLD_WAITING_MAX,
+  REPLICA_CONNECTIONS_MAX,
+  SHARED_LANES,
+  STALE_RETRY_MS,
+} from '../limits.ts'
+import { type EntryMemory, type Found, makeEntry, type RenderOptions } from '../update/index.ts'
+import { type Batcher, createBatcher } from './batch.ts'
+import type { Memory } from './memory.ts'
+import type { Shared } from './shared.ts'
+import type { Answered, Source } from './source.ts'
+import { UnknownGuids } from './unknown-guids.ts'
+
+export interface LookupOptions {
+  readonly source: Source
+  readonly timeline: Timeline
+  readonly memory: Memory | undefined
+  readonly shared: Shared | undefined
+  /** False: each add-on is asked for by itself. */
+  readonly batching: boolean
+  /** What entries are made with, and the name of all entries made so. */
+  readonly render: () => RenderOptions & { readonly generation: string }
+  /** Seconds since a replica that isn't behind could be asked; 0 while it can be. */
+  readonly ageS: () => number
+  /** Told, before it is used, what is known of an add-on that had changed: its entry, or that it is gone. */
+  readonly onRefreshed: (refreshed: readonly Refreshed[]) => void
+  /** No replica answered in time, or none is far enough (then without an error). */
+  readonly onTrouble: (error?: unknown) => void
+}
+
+export interface Refreshed {
+  readonly guid: string
+  readonly counter: number
+  /** Undefined: the add-on isn't public any more. */
+  readonly entry: EntryMemory | undefined
+}
+
+export interface Lookup {
+  /** Finds an add-on and tells once, in less than 300 ms; undefined where nobody could be asked and nothing is known. */
+  fetch(guid: string, done: (found: Found | undefined) => void): void
+  /** The add-on is known to have changed: its new state is fetched in the background, and until then waited for. */
+  refresh(guid: string): void
+  /** The add-on may have been made since it was found to be unknown. */
+  forgetUnknown(guid: string): void
+  forgetAll(): void
+  /** Guids whose newer state isn't here yet. */
+  readonly refreshing: ReadonlySet<string>
+  readonly waiting: number
+  readonly unknown: number
+  readonly batches: Batcher
+  close(): void
+}
+
+/** One add-on that is being asked for. */
+interface Flight {
+  readonly guid: string
+  readonly begunAt: number
+  readonly waiters: ((found: Found | undefined) => void)[]
+}
+
+export function createLookup(options: LookupOptions): Lookup {
+  const { source, timeline, memory, shared, batching, render, ageS, onRefreshed, onTrouble } = options
+  /** By guid, the oldest first. */
+  const flights = new Map<string, Flight>()
+  /** What has changed, in the order it will be asked for; and what of it is being asked for now. */
+  const stale = new Set<string>()
+  const refreshing = new Set<string>()
+  const unknown = new UnknownGuids()
+  let waiting = 0
+  /** After a failure what has changed is asked for again only then; clients are answered before. */
+  let staleRetryAt = 0
+
+  const batches = createBatcher({
+    sizeMax: batching ? BATCH_GUIDS_MAX : 1,
+    lanes: batching ? BATCHES_MAX : REPLICA_CONNECTIONS_MAX,
+    run: askSource,
+    fill: nextStale,
+  })
+  const sharedBatches =
+    shared &&
+    createBatcher({
+      sizeMax: batching ? BATCH_GUIDS_MAX : 1,
+      lanes: SHARED_LANES,
+      run: (guids) => askShared(shared, guids),
+      fill: () => [],
+    })
+  const sweeper = setInterval(sweep, COLD_SWEEP_MS)
+  sweeper.unref()
+
+  function fetch(guid: string, done: (found: Found | undefined) => void): void {
+    if (unknown.has(guid) && ageS() === 0) {
+      done({ tier: 'memory', ageS: undefined })
+      return
+    }
+    if (waiting >= COLD_WAITING_MAX) {
+      done(fallback(guid))
+      return
+    }
+    waiting++
+    const flight = flights.get(guid)
+    if (flight !== undefined) {
+      flight.waiters.push(done)
+      return
+    }
+    flights.set(guid, { guid, begunAt: performance.now(), waiters: [done] })
+    // What has changed is in no tier yet.
+    if (sharedBatches !== undefined && shared?.isUsable && !refreshing.has(guid)) sharedBatches.ask(guid)
+    else batches.ask(guid)
+  }
+
+  async function askShared(tier: Shared, guids: readonly string[]): Promise<void> {
+    const { generation } = render()
+    const entries = await tier.get(guids, generation)
+    for (const guid of guids) {
+      const entry = entries.get(guid)
+      // Since it was asked for, the add-on may have changed.
+      if (entry === undefined || refreshing.has(guid)) {
+        if (flights.has(guid)) batches.ask(guid)
+        continue
+      }
+      memory?.put({ memory: entry, at: 0 })
+      finish(guid, { tier: 'memcached', ageS: undefined, entry: { memory: entry, at: 0 } })
+    }
+  }
+
+  async function askSource(guids: string[]): Promise<void> {
+    let answered: Answered
+    try {
+      answered = await source.ask(guids)
+    } catch (error) {
+      for (const guid of guids) {
+        finish(guid, fallback(guid))
+        if (refreshing.has(guid)) stale.add(guid)
+      }
+      staleRetryAt = performance.now() + STALE_RETRY_MS
+      onTrouble(error)
+      return
+    }
+    if (answered.isBehind) takeOld(guids, answered)
+    else take(guids, answered)
+  }
+
+  /** Answers of a replica that isn't as far as what was seen: they may be given where nothing better is known, but not kept. */
+  function takeOld(guids: readonly string[], { offers }: Answered): void {
+    for (const guid of guids) {
+      const held = memory?.has(guid) ? fallback(guid) : undefined
+      const offer = offers.get(guid)
+      finish(guid, held ?? { tier: 'replica', ageS: Math.max(1, ageS()), ...(offer && { offer }) })
+      if (refreshing.has(guid)) stale.add(guid)
+    }
+    staleRetryAt = performance.now() + STALE_RETRY_MS
+    onTrouble()
+  }
+
+  function take(guids: readonly string[], { offers, counter, token }: Answered): void {
+    timeline.see(counter)
+    // The query may have begun before a change that is known by now.
+    const current = guids.filter((guid) => counter >= timeline.lastChangeOf(guid))
+    if (memory !== undefined || shared !== undefined) {
+      const { generation, ...rendering } = render()
+      const entries = current.map((guid) => {
+        const offer = offers.get(guid)
+        return { guid, counter, entry: offer && makeEntry(offer, counter, rendering) }
+      })
+      onRefreshed(entries.filter(({ guid }) => refreshing.has(guid)))
+      for (const { guid, entry } of entries) keep(guid, entry)
+      shared?.set(
+        entries.flatMap(({ entry }) => (entry === undefined ? [] : [{ memory: entry, at: 0 }])),
+        counter,
+        token,
+        generation,
+      )
+    }
+    for (const guid of current) refreshing.delete(guid)
+    for (const guid of guids) {
+      const offer = offers.get(guid)
+      finish(guid, { tier: 'replica', ageS: undefined, ...(offer && { offer }) })
+      if (refreshing.has(guid)) stale.add(guid)
+    }
+    if (stale.size > 0) batches.wake()
+  }
+
+  function keep(guid: string, entry: EntryMemory | undefined): void {
+    if (memory === undefined) return
+    if (entry !== undefined) memory.put({ memory: entry, at: 0 })
+    else {
+      memory.remove(guid)
+      unknown.add(guid)
+    }
+  }
+
+  /** What is held though a newer state exists: it may offer what has been withdrawn. */
+  function fallback(guid: string): Found | undefined {
+    const entry = memory?.entryOf(guid)
+    if (memory === undefined || entry === undefined) return undefined
+    return { tier: 'memory', ageS: Math.max(1, ageS()), entry, isWithheld: memory.isOutdated(entry) }
+  }
+
+  function finish(guid: string, found: Found | undefined): void {
+    const flight = flights.get(guid)
+    if (flight === undefined) return
+    flights.delete(guid)
+    waiting -= flight.waiters.length
+    for (const done of flight.waiters) done(found)
+  }
+
+  /** Whoever has waited for as long as a client should gets what there is. */
+  function sweep(): void {
+    const now = performance.now()
+    for (const { guid, begunAt } of flights.values()) {
+      if (now - begunAt < COLD_MS_MAX) break
+      finish(guid, fallback(guid))
+      onTrouble()
+    }
+    if (stale.size > 0) batches.wake()
+  }
+
+  function nextStale(count: number): string[] {
+    const guids: string[] = []
+    if (performance.now() < staleRetryAt) return guids
+    for (const guid of stale) {
+      if (guids.length >= count) break
+      stale.delete(guid)
+      guids.push(guid)
+    }
+    return guids
+  }
+
+  return {
+    fetch,
+    refresh(guid) {
+      unknown.delete(guid)
+      refreshing.add(guid)
+      stale.add(guid)
+      batches.wake()
+    },
+    forgetUnknown: (guid) => unknown.delete(guid),
+    forgetAll() {
+      unknown.clear()
+      stale.clear()
+      refreshing.clear()
+    },
+    refreshing,
+    batches,
+    get waiting() {
+      return waiting
+    },
+    get unknown() {
+      return unknown.size
+    },
+    close() {
+      clearInterval(sweeper)
+      for (const guid of [...flights.keys()]) finish(guid, undefined)
+    },
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * The first tier: entries in this process's memory, found by guid and by file. Bounded by a number of entries; where that is
+ * reached the one that wasn't asked for in the last round goes (CLOCK: one bit an entry, written only when it changes).
+ */
+
+import {
+  counterOf,
+  type Entry,
+  type EntryMemory,
+  FLAGS,
+  fileIdsOf,
+  GuidKey,
+  guidOf,
+  HASH,
+  isOf,
+  lengthOf,
+  OUTDATED,
+  packageOf,
+  VISITED,
+} from '../update/index.ts'
+import { Arena } from './arena.ts'
+import { IntTable } from './int-table.ts'
+
+export interface MemoryOptions {
+  readonly entriesMax: number
+  /** Reserved for entries; used as they come. */
+  readonly bytesMax: number
+}
+
+export class Memory implements EntryMemory {
+  readonly words: Int32Array
+  readonly bytes: Buffer
+  readonly entriesMax: number
+  /** Entries that had to go for others, or found no room. */
+  evictions = 0
+  private readonly arena: Arena
+  private readonly byHash = new IntTable()
+  private readonly byFile = new IntTable()
+  private readonly key = new GuidKey()
+  private hand = 0
+
+  constructor({ entriesMax, bytesMax }: MemoryOptions) {
+    this.entriesMax = entriesMax
+    this.arena = new Arena(bytesMax)
+    this.words = this.arena.words
+    this.bytes = this.arena.bytes
+  }
+
+  get size(): number {
+    return this.byHash.size
+  }
+
+  get usedBytes(): number {
+    return this.arena.usedBytes
+  }
+
+  /** Where the entry of a guid begins, in words; 0 where it isn't held. */
+  find(key: GuidKey): number {
+    const { byHash, words } = this
+    for (let place = byHash.start(key.hash); ; place = byHash.next(place)) {
+      const at = byHash.valueAt(place)
+      if (at === 0) return 0
+      if (byHash.keyAt(place) !== key.hash || !isOf(words, at, key)) continue
+      const flags = words[at + FLAGS] as number
+      if ((flags & VISITED) === 0) words[at + FLAGS] = flags | VISITED
+      return at
+    }
+  }
+
+  entryOf(guid: string): Entry | undefined {
+    const at = this.key.read(guid) ? this.find(this.key) : 0
+    return at === 0 ? undefined : { memory: this, at }
+  }
+
+  has(guid: string): boolean {
+    return this.entryOf(guid) !== undefined
+  }
+
+  isOutdated({ at }: Entry): boolean {
+    return ((this.words[at + FLAGS] as number) & OUTDATED) !== 0
+  }
+
+  /** A newer state than the entry's is known to exist. False where it isn't held, or is as new. */
+  markOutdated(guid: string, counter: number): boolean {
+    const entry = this.entryOf(guid)
+    if (entry === undefined || counterOf(entry) >= counter) return false
+    this.words[entry.at + FLAGS] = (this.words[entry.at + FLAGS] as number) | OUTDATED
+    return true
+  }
+
+  /** Newer states than all that is held may exist. */
+  markAllOutdated(): void {
+    for (const { at } of this.entries()) this.words[at + FLAGS] = (this.words[at + FLAGS] as number) | OUTDATED
+  }
+
+  /** Takes a copy of an entry, in place of an older one of its guid. False where a newer one is held, or there is no room for it. */
+  put(entry: Entry): boolean {
+    const { words } = entry.memory
+    const length = lengthOf(entry) / 4
+    const old = this.entryOf(guidOf(entry))
+    if (old !== undefined) {
+      if (counterOf(old) > counterOf(entry)) return false
+      this.free(old)
+    }
+    while (this.size >= this.entriesMax && this.evict());
+    let at = this.arena.take(length)
+    while (at === 0 && this.evict()) at = this.arena.take(length)
+    if (at === 0) {
+      this.evictions++
+      return false
+    }
+    this.words.set(words.subarray(entry.at, entry.at + length), at)
+    this.adopt(at)
+    return true
+  }
+
+  remove(guid: string): void {
+    const entry = this.entryOf(guid)
+    if (entry !== undefined) this.free(entry)
+  }
+
+  /** SHA-256 of the package of a file that an entry offers, and whether that is outdated. */
+  packageOf(fileId: number): { readonly digest: string; readonly isOutdated: boolean } | undefined {
+    const { byFile } = this
+    for (let place = byFile.start(fileId | 0); ; place = byFile.next(place)) {
+      const at = byFile.valueAt(place)
+      if (at === 0) return undefined
+      if (byFile.keyAt(place) !== (fileId | 0)) continue
+      const entry = { memory: this, at }
+      const digest = packageOf(entry, fileId)
+      if (digest !== undefined) return { digest, isOutdated: this.isOutdated(entry) }
+    }
+  }
+
+  /** Makes room for so many entries, lest tables grow while they are filled. */
+  reserve(entries: number): void {
+    const expected = Math.min(entries, this.entriesMax)
+    this.byHash.reserve(expected)
+    this.byFile.reserve(expected * FILES_AN_ENTRY)
+  }
+
+  clear(): void {
+    this.byHash.clear()
+    this.byFile.clear()
+    this.arena.clear()
+    this.hand = 0
+  }
+
+  /** All entries; ones that are put or removed in the meantime may be among them or not. The memory of each is read at once. */
+  *entries(): Generator<Entry> {
+    for (let place = 0; place < this.byHash.places; place++) {
+      const at = this.byHash.valueAt(place)
+      if (at !== 0) yield { memory: this, at }
+    }
+  }
+
+  /** A piece of the arena that the caller fills with entries, each a whole number of grains, and then adopts; 0 where there is none. */
+  take(words: number): number {
+    return this.arena.take(words)
+  }
+
+  /** Where all entries begin. Later each may have gone: `isHeldAt`. */
+  placesOfAll(): Int32Array {
+    const places = new Int32Array(this.size)
+    let count = 0
+    for (const { at } of this.entries()) places[count++] = at
+    return places
+  }
+
+  /** Whether an entry begins there, at a place where one began once. */
+  isHeldAt(at: number): boolean {
+    const { byHash } = this
+    const hash = this.words[at + HASH] as number
+    for (let place = byHash.start(hash); ; place = byHash.next(place)) {
+      const value = byHash.valueAt(place)
+      if (value === at) return true
+      if (value === 0) return false
+    }
+  }
+
+  /** Makes known the entry that lies at `at`, unless one as new of its guid is held or there is no room. */
+  adoptNewer(at: number): void {
+    const entry = { memory: this, at }
+    const old = this.entryOf(guidOf(entry))
+    if (this.size >= this.entriesMax || (old !== undefined && counterOf(old) >= counterOf(entry))) {
+      this.arena.give(at, lengthOf(entry) / 4)
+      return
+    }
+    if (old !== undefined) this.free(old)
+    this.adopt(at)
+  }
+
+  private adopt(at: number): void {
+    this.byHash.add(this.words[at + HASH] as number, at)
+    // A file of two applications stands twice among the entry's.
+    for (const fileId of new Set(fileIdsOf({ memory: this, at }))) this.byFile.add(fileId, at)
+  }
+
+  private free(entry: Entry): void {
+    const { at } = entry
+    for (const fileId of new Set(fileIdsOf(entry))) this.byFile.remove(fileId, at)
+    this.byHash.remove(this.words[at + HASH] as number, at)
+    this.arena.give(at, lengthOf(entry) / 4)
+  }
+
+  /** False where there is nothing to evict. */
+  private evict(): boolean {
+    if (this.size === 0) return false
+    for (;;) {
+      this.hand = (this.hand + 1) % this.byHash.places
+      const at = this.byHash.valueAt(this.hand)
+      if (at === 0) continue
+      const flags = this.words[at + FLAGS] as number
+      if ((flags & VISITED) === 0) {
+        this.free({ memory: this, at })
+        this.evictions++
+        return true
+      }
+      this.words[at + FLAGS] = flags & ~VISITED
+    }
+  }
+}
+
+/** In catalogues of today's add-ons. */
+const FILES_AN_ENTRY = 3

@@ -1,0 +1,311 @@
+/**
+ * The tiers together: what this worker holds, what it shares with others, what it keeps for a restart, and the feed that keeps all
+ * of it true. An update check looks into `held`, as far as `standing` lets it, and fetches the rest.
+ */
+
+import { hash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Application } from '../addon/index.ts'
+import { type Replicas, readStatement } from '../database/index.ts'
+import { reasonOf, VersioncheckError } from '../errors.ts'
+import { type NumberedChange, type ReloadReason, startTail, type Tail, Timeline } from '../feed/index.ts'
+import {
+  COLD_MS_MAX,
+  ENTRY_BYTES_RESERVED,
+  LOAD_RETRY_MS,
+  MEMCACHED_TTL_S,
+  SILENT_MS_MAX,
+  STANDING_MS,
+  START_WAIT_MS,
+} from '../limits.ts'
+import type { Log } from '../observe/index.ts'
+import { cacheStatus, type Found, type Held, ReadyHeaders, type Standing } from '../update/index.ts'
+import { type Applications, openApplications } from './applications.ts'
+import { type Archive, openArchive, restore } from './archive.ts'
+import { loadAll } from './load.ts'
+import { createLookup, type Lookup } from './lookup.ts'
+import { Memory } from './memory.ts'
+import { openShared, type Shared } from './shared.ts'
+import { FORMAT } from './snapshot.ts'
+import { createSource } from './source.ts'
+
+export interface TiersOptions {
+  readonly replicas: Replicas
+  readonly siteUrl: string
+  /** Add-ons held in memory at the most; 0: none. */
+  readonly memoryEntries: number
+  readonly batching: boolean
+  readonly memcached:
+    | { readonly servers: readonly string[]; readonly prefix: string; readonly secret: string }
+    | undefined
+  /** Where snapshots lie. */
+  readonly snapshotFolder: string
+  /** What is held is offered for so many seconds after a replica was last in touch. */
+  readonly snapshotAgeMaxS: number
+  readonly log: Log
+}
+
+export interface Tiers {
+  readonly applications: () => ReadonlyMap<string, Application>
+  readonly held: Held | undefined
+  readonly standing: Standing
+  fetch(guid: string, done: (found: Found | undefined) => void): void
+  /** SHA-256 of the package of a public file; undefined: there is none. Rejects where nobody can tell. */
+  findPackage(fileId: number): Promise<FoundPackage | undefined>
+  /** For whoever watches. */
+  readonly memory: Memory | undefined
+  readonly lookup: Lookup
+  readonly shared: Shared | undefined
+  readonly tail: Tail
+  readonly timeline: Timeline
+  readonly archive: Archive | undefined
+  /** Seconds since a replica that isn't behind was in touch; 0 while one is. */
+  ageS(): number
+  close(): Promise<void>
+}
+
+export interface FoundPackage {
+  readonly digest: string
+  /** Present where nobody could be asked and this is what is held. */
+  readonly ageS: number | undefined
+}
+
+export async function openTiers(options: TiersOptions): Promise<Tiers> {
+  const { replicas, siteUrl, memoryEntries, batching, memcached, snapshotFolder, snapshotAgeMaxS, log } = options
+  const generation = hash('sha256', `${FORMAT}\n${siteUrl}`, 'base64url').slice(0, 16)
+  const timeline = new Timeline()
+  const memory =
+    memoryEntries === 0
+      ? undefined
+      : new Memory({ entriesMax: memoryEntries, bytesMax: memoryEntries * ENTRY_BYTES_RESERVED })
+  const closing = new AbortController()
+
+  const restored = memory && (await restore({ folder: snapshotFolder, generation, memory, log }))
+  if (restored !== undefined) timeline.begin(restored.position)
+  let trueAt = restored?.trueAt ?? 0
+  let caughtUpAt = Number.NEGATIVE_INFINITY
+  /** Every public add-on is held, unless one had to go since. */
+  let complete: { readonly evictions: number } | undefined =
+    memory && restored?.isComplete ? { evictions: memory.evictions } : undefined
+  let loading: AbortController | undefined
+
+  let applications: Applications | undefined
+  const current = () => (applications === undefined ? NO_APPLICATIONS : applications.current())
+
+  const shared = memcached && openShared({ ...memcached, timeline })
+  const lookup = createLookup({
+    source: createSource(replicas, timeline),
+    timeline,
+    memory,
+    shared,
+    batching,
+    render: () => ({ siteUrl, applications: [...current().values()], generation }),
+    ageS,
+    onRefreshed(refreshed) {
+      archive?.noteRefreshed(refreshed)
+    },
+    onTrouble(error) {
+      if (error !== undefined && !(error instanceof VersioncheckError)) {
+        log.error({ err: error }, 'a replica could not answer')
+      }
+      tail.suspect()
+    },
+  })
+
+  const freshHeaders = new ReadyHeaders(cacheStatus('memory'))
+  const standing: Standing = {
+    headers: freshHeaders,
+    cacheStatus: cacheStatus('memory'),
+    isStale: true,
+    isWithheld: false,
+    isComplete: false,
+  }
+  let staleForS = -1
+
+  function isFresh(): boolean {
+    return performance.now() - caughtUpAt < SILENT_MS_MAX
+  }
+
+  function ageS(): number {
+    return isFresh() ? 0 : Math.max(1, Math.round((Date.now() - trueAt) / 1_000))
+  }
+
+  function updateStanding(): void {
+    const age = ageS()
+    if (age === 0) trueAt = Date.now()
+    standing.isStale = age > 0
+    standing.isWithheld = age > snapshotAgeMaxS
+    standing.isComplete =
+      age === 0 && complete !== undefined && complete.evictions === memory?.evictions && lookup.refreshing.size === 0
+    if (age === staleForS) return
+    staleForS = age
+    standing.cacheStatus = cacheStatus('memory', age === 0 ? undefined : age)
+    standing.headers = age === 0 ? freshHeaders : new ReadyHeaders(standing.cacheStatus)
+  }
+
+  const archive = memory && openArchiveOrNot()
+  function openArchiveOrNot(): Archive | undefined {
+    try {
+      return openArchive({
+        folder: snapshotFolder,
+        generation,
+        memory: memory as Memory,
+        timeline,
+        state: () => ({
+          isComplete: complete !== undefined && complete.evictions === memory?.evictions,
+          pending: lookup.refreshing,
+          applications: [...current().values()],
+          trueAt: isFresh() ? Date.now() : trueAt,
+        }),
+        log,
+      })
+    } catch (error) {
+      log.error({ folder: snapshotFolder, reason: reasonOf(error) }, 'nothing can be kept for a restart')
+      return undefined
+    }
+  }
+
+  function onChanges(changes: readonly NumberedChange[]): void {
+    if (changes.some(({ kind }) => kind === 'application')) void applications?.refresh()
+    const changed = changes.flatMap(({ number, guid, oldGuid }) =>
+      [guid, oldGuid].flatMap((each) => (each === null ? [] : [{ guid: each, counter: number }])),
+    )
+    archive?.noteChanged(changed)
+    for (const { guid, counter } of changed) {
+      lookup.forgetUnknown(guid)
+      if (memory === undefined) continue
+      // What isn't held is wanted only where all is.
+      const isWanted = memory.has(guid)
+        ? memory.markOutdated(guid, counter)
+        : complete !== undefined || loading !== undefined
+      if (isWanted) lookup.refresh(guid)
+    }
+    updateStanding()
+  }
+
+  function onReload(reason: ReloadReason): void {
+    complete = undefined
+    lookup.forgetAll()
+    if (reason === 'lost') memory?.clear()
+    else memory?.markAllOutdated()
+    archive?.beginAnew(reason)
+    updateStanding()
+    void applications?.refresh()
+    if (memory !== undefined) void load(memory)
+  }
+
+  async function load(into: Memory): Promise<void> {
+    loading?.abort()
+    const mine = new AbortController()
+    loading = mine
+    const signal = AbortSignal.any([mine.signal, closing.signal])
+    const begunAt = performance.now()
+    while (!signal.aborted) {
+      try {
+        const evictions = into.evictions
+        const loaded = await loadAll({
+          replicas,
+          timeline,
+          memory: into,
+          render: () => ({ siteUrl, applications: [...current().values()] }),
+          onOutdated: lookup.refresh,
+          signal,
+        })
+        if (loaded === 'all') complete = { evictions }
+        log.info({ addons: into.size, ms: Math.round(performance.now() - begunAt), loaded }, 'the catalogue was read')
+        archive?.snapshotSoon()
+        break
+      } catch (error) {
+        if (signal.aborted) return
+        log.warn({ reason: reasonOf(error) }, 'the catalogue could not be read; trying again')
+        await sleep(LOAD_RETRY_MS, undefined, { signal }).catch(() => {})
+      }
+    }
+    if (loading === mine) loading = undefined
+    updateStanding()
+  }
+
+  const tail = startTail({
+    replicas,
+    timeline,
+    learnBackMs: shared === undefined ? 0 : MEMCACHED_TTL_S * 1_000,
+    onChanges,
+    onCaughtUp() {
+      caughtUpAt = performance.now()
+      if (staleForS !== 0) updateStanding()
+    },
+    onReload,
+    log,
+  })
+  const timer = setInterval(updateStanding, STANDING_MS)
+  timer.unref()
+
+  try {
+    applications = await openApplications(replicas, restored?.applications)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  if (restored !== undefined) {
+    for (const guid of restored.pending) lookup.refresh(guid)
+    void applications.refresh()
+  }
+  // A moment for the feed: a worker that has something to serve should know at once how old it is.
+  for (const giveUpAt = performance.now() + START_WAIT_MS; performance.now() < giveUpAt && !isFresh(); ) await sleep(10)
+  updateStanding()
+
+  const packageStatement = readStatement('download')
+  async function findPackage(fileId: number): Promise<FoundPackage | undefined> {
+    let old: string | undefined
+    try {
+      const { rows, isBehind } = await replicas.queryAt({
+        statement: packageStatement,
+        values: [fileId],
+        deadlineMs: COLD_MS_MAX,
+        counterOf: ([row]) => Number(row?.counter),
+        atLeast: timeline.seen,
+      })
+      const digest = (rows[0]?.package as string | null) ?? undefined
+      if (!isBehind) return digest === undefined ? undefined : { digest, ageS: undefined }
+      old = digest
+    } catch (error) {
+      if (memory === undefined) throw error
+    }
+    // Nobody who is up to date can be asked. What may have been withdrawn since is not handed out.
+    const known = memory?.packageOf(fileId)
+    if (memory === undefined && old !== undefined) return { digest: old, ageS: Math.max(1, ageS()) }
+    if (known === undefined || known.isOutdated || standing.isWithheld) {
+      throw new VersioncheckError('database_unreachable', 'Nobody can tell whether this file is public.')
+    }
+    return { digest: known.digest, ageS: Math.max(1, ageS()) }
+  }
+
+  async function close(): Promise<void> {
+    closing.abort()
+    clearInterval(timer)
+    loading?.abort()
+    await tail.close()
+    await archive?.close()
+    lookup.close()
+    shared?.close()
+    applications?.close()
+  }
+
+  return {
+    applications: current,
+    held: memory,
+    standing,
+    fetch: lookup.fetch,
+    findPackage,
+    memory,
+    lookup,
+    shared,
+    tail,
+    timeline,
+    archive,
+    ageS,
+    close,
+  }
+}
+
+const NO_APPLICATIONS: ReadonlyMap<string, Application> = new Map()

@@ -1,0 +1,357 @@
+/**
+ * The change feed, the readers' end: follows `changes` on the one replica that the worker reads from, and chooses that replica.
+ * On a replica it doesn't ask again and again, it waits there for the next transaction to arrive. When the replica fails, hangs or
+ * lags, the tail moves to one that is as far as what the worker has seen; where there is none, it says that the worker is behind.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Connection, execute, type Replicas, type Row, readStatement } from '../database/index.ts'
+import { reasonOf } from '../errors.ts'
+import {
+  FEED_PAGE,
+  FEED_POLL_MS,
+  FEED_READ_MS_MAX,
+  FEED_RETRY_MS,
+  FEED_WAIT_MS,
+  LAG_CHECK_MS,
+  LAG_MS_MAX,
+} from '../limits.ts'
+import type { Log } from '../observe/index.ts'
+import type { Change } from './append.ts'
+import { type Position, START, type Timeline } from './timeline.ts'
+
+export interface NumberedChange {
+  readonly number: number
+  readonly token: number
+  readonly kind: Change['kind']
+  readonly guid: string | null
+  readonly oldGuid: string | null
+  /** From its making to its reading, by the clocks of primary and replica. */
+  readonly delayMs: number
+}
+
+/** Why everything has to be read anew: `lost`, what was followed was undone by a restore; `gap`, changes were missed. */
+export type ReloadReason = 'lost' | 'gap'
+
+export interface TailOptions {
+  readonly replicas: Replicas
+  /** Where it begins: at `timeline.position`, or, where that is START, at the feed's end. */
+  readonly timeline: Timeline
+  /** How far back changes must be known for what others have stored to be judged. */
+  readonly learnBackMs: number
+  /** Told of changes in order; the timeline knows them, and moves on to the last of them afterwards. */
+  readonly onChanges: (changes: readonly NumberedChange[]) => void
+  /** All changes up to the feed's end have been told; again and again, several times a second, as long as that is so. */
+  readonly onCaughtUp: () => void
+  /** The timeline has begun anew. */
+  readonly onReload: (reason: ReloadReason) => void
+  readonly log: Log
+}
+
+export interface Tail {
+  /** Of the replica that is followed; undefined while there is none. */
+  readonly attached: number | undefined
+  /** The replica is not as far as what was seen elsewhere. */
+  readonly isBehind: boolean
+  /** How late the replica is, by its own clock and the last heartbeat it has; undefined where nobody writes any. */
+  readonly lagMs: number | undefined
+  /** Told how late each page of changes was read. */
+  onDelay: ((delayMs: number) => void) | undefined
+  /** A query on the followed replica failed: look whether another one should take its place. */
+  suspect(): void
+  close(): Promise<void>
+}
+
+interface FeedState {
+  readonly position: Position
+  readonly nowMs: number
+  /** Where replication stands; empty on a primary. */
+  readonly replicated: string
+  /** The oldest change that is left; undefined where there is none. */
+  readonly floor: number | undefined
+  /** The token of the change at the position that was asked from. */
+  readonly seenToken: number | undefined
+  /** What had been seen when this was asked: a replica that isn't so far is behind. */
+  readonly seenBefore: number
+  readonly changes: readonly NumberedChange[]
+}
+
+interface Attachment {
+  readonly index: number
+  readonly connection: Connection
+  readonly state: FeedState
+}
+
+/**
+ * What a replica is to a worker that is at some position. `foreign`: on a timeline that has been given up, by whom we don't know;
+ * `lost`: on one that has replaced ours.
+ */
+type Relation = 'ahead' | 'gap' | 'behind' | 'lost' | 'foreign'
+
+const WAIT = 'SELECT MASTER_GTID_WAIT(?, ?) AS timedOut'
+const LEARN_FROM = 'SELECT MIN(number) AS number FROM changes WHERE at >= UTC_TIMESTAMP(3) - INTERVAL ? SECOND'
+/** So often in a row a wait has to miss a change before it is taken for useless. */
+const MISSED_WAITS_MAX = 3
+
+export function startTail(options: TailOptions): Tail {
+  const { replicas, timeline, log } = options
+  const statement = readStatement('changes')
+  const closing = new AbortController()
+  const first = replicas.preferred
+  let attached: Attachment | undefined
+  let isBehind = false
+  let lag: { ms: number; at: number } | undefined
+  let lagCheckedAt = 0
+  let hasLearnt = options.learnBackMs === 0
+  let suspectedAt = 0
+
+  async function read(connection: Connection, from: number, pages = 1): Promise<FeedState> {
+    const seenBefore = timeline.seen
+    const rows = await execute(connection, statement, [from, from, from + pages * FEED_PAGE], {
+      deadlineMs: FEED_READ_MS_MAX,
+    })
+    return stateOf(rows, seenBefore)
+  }
+
+  /** Looks at all replicas at once and takes the one to follow. */
+  async function attach(): Promise<Attachment | undefined> {
+    const probes: Attachment[] = []
+    const probe = async (index: number) => {
+      const connection = await replicas.connect(index)
+      try {
+        probes.push({ index, connection, state: await read(connection, timeline.position.counter, 0) })
+      } catch (error) {
+        connection.destroy()
+        throw error
+      }
+    }
+    await Promise.allSettled(Array.from({ length: replicas.count }, (_, index) => probe(index)))
+    const best = choose(probes, timeline.position, (index) => (index - first + replicas.count) % replicas.count)
+    for (const other of probes) if (other !== best) other.connection.destroy()
+    return best
+  }
+
+  async function follow(attachment: Attachment): Promise<void> {
+    const { connection, index } = attachment
+    replicas.prefer(index)
+    let { state } = attachment
+    begin(state)
+    if (!hasLearnt) await learnBack(connection)
+    let missedWaits = 0
+    // Of the read before the last: within one, replication may have gone on between its two answers.
+    let replicated = ''
+    for (;;) {
+      noteLag(state)
+      const relation = relationOf(state, timeline.position)
+      if (relation === 'foreign' || relation === 'lost') return
+      isBehind = relation === 'behind'
+      if (relation === 'gap' || !isWhole(state)) reload('gap', state.position)
+      else if (relation === 'ahead' && state.changes.length > 0) take(state)
+      if (timeline.position.counter >= state.position.counter) {
+        if (!isBehind) options.onCaughtUp()
+        if (closing.signal.aborted || (isBehind && replicas.count > 1)) return
+        if (isLagging(state) && replicas.count > 1) return
+        const waited = await waitForMore(connection, replicated, missedWaits < MISSED_WAITS_MAX)
+        replicated = state.replicated
+        const before = timeline.position.counter
+        state = await read(connection, before)
+        const missed = waited === 'in vain' && state.position.counter > before
+        missedWaits = missed ? missedWaits + 1 : waited === 'told' ? 0 : missedWaits
+      } else {
+        state = await read(connection, timeline.position.counter)
+      }
+    }
+  }
+
+  /** Where the worker knows nothing yet, or what it knew has been undone, it begins where the replica is. */
+  function begin(state: FeedState): void {
+    const { position } = timeline
+    const relation = relationOf(state, position)
+    if (relation === 'lost') {
+      log.warn({ was: position, is: state.position }, 'the feed was undone by a restore; beginning anew')
+      reload('lost', state.position)
+    } else if (position === START) reload('gap', state.position)
+  }
+
+  function reload(reason: ReloadReason, position: Position): void {
+    timeline.begin(position)
+    options.onReload(reason)
+  }
+
+  function take({ changes, position }: FeedState): void {
+    for (const { number, token, guid, oldGuid } of changes) timeline.learn(number, token, [guid, oldGuid])
+    options.onChanges(changes)
+    tail.onDelay?.(changes[0]?.delayMs ?? 0)
+    const last = changes.at(-1) as NumberedChange
+    const isLast = last.number === position.counter
+    timeline.advance(isLast ? position : { ...timeline.position, counter: last.number, token: last.token })
+    if (changes.some(({ kind }) => kind === 'all')) options.onReload('gap')
+  }
+
+  /** Changes of before the position, so that what others have stored since can be judged. */
+  async function learnBack(connection: Connection): Promise<void> {
+    const { position } = timeline
+    const seconds = Math.ceil(options.learnBackMs / 1_000)
+    const [row] = await execute(connection, LEARN_FROM, [seconds], { deadlineMs: FEED_READ_MS_MAX })
+    const from = typeof row?.number === 'number' ? row.number - 1 : position.counter
+    let at = from
+    while (at < position.counter) {
+      const { changes } = await read(connection, at)
+      if (changes.length === 0) break
+      for (const { number, token, guid, oldGuid } of changes) {
+        if (number <= position.counter) timeline.learn(number, token, [guid, oldGuid])
+      }
+      at = (changes.at(-1) as NumberedChange).number
+    }
+    if (at >= position.counter) timeline.floor = Math.min(from, position.counter)
+    hasLearnt = true
+  }
+
+  function noteLag({ position, nowMs }: FeedState): void {
+    const ms = Math.max(0, nowMs - position.heartbeatMs)
+    lag = position.heartbeatMs === 0 ? undefined : { ms, at: performance.now() }
+  }
+
+  function isLagging(state: FeedState): boolean {
+    const ms = state.position.heartbeatMs === 0 ? 0 : state.nowMs - state.position.heartbeatMs
+    if (ms <= LAG_MS_MAX || performance.now() - lagCheckedAt < LAG_CHECK_MS) return false
+    lagCheckedAt = performance.now()
+    return true
+  }
+
+  /** Until the replica has another transaction, at most FEED_WAIT_MS; or, where that can't be known, FEED_POLL_MS. */
+  async function waitForMore(
+    connection: Connection,
+    replicated: string,
+    worthWaiting: boolean,
+  ): Promise<'told' | 'in vain' | 'polled'> {
+    const next = nextOf(replicated)
+    if (isBehind || next === undefined || !worthWaiting) {
+      await sleep(FEED_POLL_MS, undefined, { signal: closing.signal }).catch(() => {})
+      return 'polled'
+    }
+    const [row] = await execute(connection, WAIT, [next, FEED_WAIT_MS / 1_000], {
+      deadlineMs: FEED_WAIT_MS + FEED_READ_MS_MAX,
+    })
+    return row?.timedOut === 0 ? 'told' : 'in vain'
+  }
+
+  async function run(): Promise<void> {
+    while (!closing.signal.aborted) {
+      attached = await attach().catch(() => undefined)
+      if (attached !== undefined) {
+        try {
+          await follow(attached)
+        } catch (error) {
+          if (!closing.signal.aborted)
+            log.warn({ reason: reasonOf(error) }, 'the change feed broke off; following it anew')
+        }
+        attached.connection.destroy()
+        const wasBehind = isBehind
+        attached = undefined
+        if (!wasBehind) continue
+      }
+      await sleep(FEED_RETRY_MS, undefined, { signal: closing.signal }).catch(() => {})
+    }
+  }
+
+  const tail: Tail = {
+    onDelay: undefined,
+    get attached() {
+      return attached?.index
+    },
+    get isBehind() {
+      return isBehind
+    },
+    get lagMs() {
+      return lag && lag.ms + performance.now() - lag.at
+    },
+    suspect() {
+      const now = performance.now()
+      if (replicas.count === 1 || now - suspectedAt < FEED_RETRY_MS) return
+      suspectedAt = now
+      attached?.connection.destroy()
+    },
+    async close() {
+      closing.abort()
+      attached?.connection.destroy()
+      await ended
+    },
+  }
+  const ended = run()
+  return tail
+}
+
+/** What a replica's state is to a position. */
+export function relationOf(state: FeedState, position: Position): Relation {
+  const { counter, token, heartbeatMs } = state.position
+  const isLater = heartbeatMs > position.heartbeatMs
+  if (counter < position.counter) return isLater ? 'lost' : 'behind'
+  if (position.counter === 0) return counter < state.seenBefore ? 'behind' : 'ahead'
+  const tokenThere = counter === position.counter ? token : state.seenToken
+  if (tokenThere === position.token) return counter < state.seenBefore ? 'behind' : 'ahead'
+  if (tokenThere === undefined && state.floor !== undefined && state.floor > position.counter) return 'gap'
+  return isLater ? 'lost' : 'foreign'
+}
+
+/**
+ * The replica to follow: of those that are as far as the position, one whose heartbeat is among the latest, the nearest by
+ * `order`; else the furthest of those that are behind; one that has replaced the timeline only where it is later than all of these.
+ */
+function choose(
+  probes: readonly Attachment[],
+  position: Position,
+  order: (index: number) => number,
+): Attachment | undefined {
+  const related = probes
+    .map((attachment) => ({ attachment, relation: relationOf(attachment.state, position) }))
+    .filter(({ relation }) => relation !== 'foreign')
+  const heartbeatOf = ({ attachment }: (typeof related)[number]) => attachment.state.position.heartbeatMs
+  const latest = Math.max(0, ...related.map(heartbeatOf))
+  const usable = related.filter((probe) => probe.relation !== 'behind' && heartbeatOf(probe) >= latest - LAG_MS_MAX)
+  if (usable.length > 0) {
+    usable.sort((one, other) => order(one.attachment.index) - order(other.attachment.index))
+    return usable[0]?.attachment
+  }
+  related.sort((one, other) => other.attachment.state.position.counter - one.attachment.state.position.counter)
+  return (related.find(({ relation }) => relation !== 'behind') ?? related[0])?.attachment
+}
+
+/** Changes are numbered without gaps; one that is missing was pruned. */
+function isWhole({ changes }: FeedState): boolean {
+  const [first] = changes
+  return first === undefined || (changes.at(-1) as NumberedChange).number - first.number === changes.length - 1
+}
+
+function stateOf(rows: readonly Row[], seenBefore: number): FeedState {
+  const [row] = rows as [Row]
+  return {
+    position: {
+      counter: Number(row.counter),
+      token: Number(row.token),
+      heartbeatMs: Number(row.heartbeatMs),
+    },
+    nowMs: Number(row.nowMs),
+    replicated: String(row.replicated ?? ''),
+    floor: row.floor === null ? undefined : Number(row.floor),
+    seenToken: row.seenToken === null ? undefined : Number(row.seenToken),
+    seenBefore,
+    changes: rows
+      .filter(({ number }) => number !== null)
+      .map(({ number, changeToken, kind, guid, oldGuid, delayMs }) => ({
+        number: Number(number),
+        token: Number(changeToken),
+        kind: kind as Change['kind'],
+        guid: guid as string | null,
+        oldGuid: oldGuid as string | null,
+        delayMs: Number(delayMs),
+      }))
+      .sort((one, other) => one.number - other.number),
+  }
+}
+
+/** The position after one of a single replication domain: `0-1-7` -> `0-1-8`. Undefined where there is none, or several. */
+function nextOf(replicated: string): string | undefined {
+  const match = /^(\d+-\d+)-(\d+)$/.exec(replicated)
+  return match === null ? undefined : `${match[1]}-${BigInt(match[2] as string) + 1n}`
+}

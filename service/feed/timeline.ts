@@ -1,0 +1,88 @@
+/**
+ * What a worker knows of the change feed: how far it has followed it, which add-on changed last when, and under which tokens. By
+ * it anything that was read somewhere, some time ago, can be judged: is it of this timeline, and has its add-on changed since?
+ * It takes the same few megabytes however many changes there are, and errs only to the safe side: what it can't judge is outdated.
+ */
+
+import { TIMELINE_BUCKETS, TIMELINE_NUMBERS } from '../limits.ts'
+
+/** A point of the feed. Numbers rise along a timeline, and so do heartbeats. */
+export interface Position {
+  readonly counter: number
+  /** Of the change `counter`. */
+  readonly token: number
+  /** The primary's clock, as it was replicated by then. */
+  readonly heartbeatMs: number
+}
+
+export const START: Position = { counter: 0, token: 0, heartbeatMs: 0 }
+
+export class Timeline {
+  /** All changes up to here are known. */
+  position: Position = START
+  /** The highest counter of anything that was believed; nothing older may take its place. */
+  seen = 0
+  /** Changes above it are known one by one. */
+  floor = 0
+  /** Of the changes of all add-ons whose guids fall into a bucket, the last. */
+  private readonly lastChange = new Float64Array(TIMELINE_BUCKETS)
+  /** Numbers and their tokens, each at its number modulo the length. */
+  private readonly numbers = new Float64Array(TIMELINE_NUMBERS)
+  private readonly tokens = new Float64Array(TIMELINE_NUMBERS)
+
+  /** Begins anew at a position, knowing nothing of what was before. */
+  begin(position: Position): void {
+    this.position = position
+    this.seen = position.counter
+    this.floor = position.counter
+    this.lastChange.fill(0)
+    this.numbers.fill(0)
+    this.noteToken(position.counter, position.token)
+  }
+
+  /** Takes note of a change; in order. */
+  learn(number: number, token: number, guids: readonly (string | null)[]): void {
+    for (const guid of guids) if (guid !== null) this.lastChange[bucketOf(guid)] = number
+    this.noteToken(number, token)
+  }
+
+  /** All changes up to a position are known now. */
+  advance(position: Position): void {
+    this.position = position
+    this.see(position.counter)
+    this.noteToken(position.counter, position.token)
+  }
+
+  see(counter: number): void {
+    if (counter > this.seen) this.seen = counter
+  }
+
+  /** Number of the last change that may have been the add-on's; 0: none that is known of. */
+  lastChangeOf(guid: string): number {
+    return this.lastChange[bucketOf(guid)] as number
+  }
+
+  /** Whether this is known to be a point of the timeline. */
+  has(counter: number, token: number): boolean {
+    const at = counter % TIMELINE_NUMBERS
+    return this.numbers[at] === counter + 1 && this.tokens[at] === token
+  }
+
+  /** Whether what was read of an add-on at a point is still its state, by all that is known. */
+  isCurrent(guid: string, counter: number, token: number): boolean {
+    return counter >= this.floor && this.has(counter, token) && counter >= this.lastChangeOf(guid)
+  }
+
+  private noteToken(counter: number, token: number): void {
+    const at = counter % TIMELINE_NUMBERS
+    this.numbers[at] = counter + 1 // 0 means none
+    this.tokens[at] = token
+  }
+}
+
+/** FNV-1a. */
+function bucketOf(guid: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < guid.length; at++) hash = Math.imul(hash ^ guid.charCodeAt(at), 0x01000193)
+  return (hash ^ (hash >>> 15)) & (TIMELINE_BUCKETS - 1)
+}
