@@ -12,7 +12,7 @@ SELECT
   c.version_id AS versionId,
   c.facts
 FROM change_counter AS k
-LEFT JOIN addons AS a FORCE INDEX (update_check)
+LEFT JOIN addons AS a
   ON a.guid IN (?) AND a.disabled_by_user = FALSE AND a.status NOT IN ('disabled', 'deleted')
 LEFT JOIN candidates AS c ON c.addon_id = a.id
 WHERE k.id = 1;

@@ -34,9 +34,6 @@ ALTER TABLE candidates
   DROP COLUMN IF EXISTS hash,
   DROP COLUMN IF EXISTS url;
 
--- An update check reads an add-on from this key alone.
-ALTER TABLE addons ADD KEY IF NOT EXISTS update_check (guid, disabled_by_user, status, type, slug);
-
 -- migrate:down
 
 SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'candidates can not go back; restore a dump';
