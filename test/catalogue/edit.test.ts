@@ -91,8 +91,9 @@ t.test('check finds a read model that lies, a wrong range, a missing package; --
     { guid: 'one@x', versions: VERSIONS.map((version) => ({ version, compatibility: { firefox: { min: '57.0' } } })) },
   ])
   t.strictSame(await problems(), [])
-  await stack.owner.write("DELETE FROM candidates WHERE version = '2.0'")
-  await stack.owner.write("UPDATE candidates SET strict = 1 WHERE version = '3.0'")
+  const candidateOf = (version: string) => `version_id IN (SELECT id FROM versions WHERE version = '${version}')`
+  await stack.owner.write(`DELETE FROM candidates WHERE ${candidateOf('2.0')}`)
+  await stack.owner.write(`UPDATE candidates SET facts = CONCAT(facts, ' ') WHERE ${candidateOf('3.0')}`)
   await stack.owner.write(
     "UPDATE files AS f JOIN versions AS v ON v.id = f.version_id SET f.status = 'disabled' WHERE v.version = '4.0'",
   )

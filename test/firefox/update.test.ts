@@ -1,5 +1,6 @@
 /** A real Firefox that asks us instead of addons.mozilla.org: checks, downloads, installs and refuses. */
 
+import { copyFile } from 'node:fs/promises'
 import t from 'tap'
 import { type Answer, startFirefox } from '../harness/firefox.ts'
 import { startStack } from '../harness/stack.ts'
@@ -69,7 +70,7 @@ t.test('a package whose hash is not the announced one is refused', async (t) => 
   const id = 'hash@firefox.test'
   await firefox.installAddon(await publish(stack, { id, version: '1.0' }))
   await publish(stack, { id, version: '2.0' })
-  await announceHash(id, '2.0', `sha256:${'0'.repeat(64)}`)
+  await replacePackage(id, '2.0')
 
   t.same(await firefox.checkForUpdate(id, 'user'), { version: '2.0', status: 'NO_ERROR' }, 'it is offered')
   const before = (await downloads()).length
@@ -119,11 +120,12 @@ t.test('nobody but us has answered', async (t) => {
   t.comment(`wanted elsewhere, in vain: ${firefox.refused.join(', ') || 'nothing'}`)
 })
 
-/** Announces another hash than the file's: what a damaged file or a forged one looks like. */
-async function announceHash(guid: string, version: string, hash: string): Promise<void> {
-  const where =
-    'version_id = (SELECT v.id FROM versions AS v JOIN addons AS a ON a.id = v.addon_id WHERE a.guid = ? AND v.version = ?)'
-  await stack.owner.write(`UPDATE files SET hash = ? WHERE ${where}`, [hash, guid, version])
-  await stack.owner.write(`UPDATE candidates SET hash = ? WHERE ${where}`, [hash, guid, version])
-  await stack.settle()
+/** Puts another package in the place of the one that the announced hash names: what a damaged or forged one looks like. */
+async function replacePackage(guid: string, version: string): Promise<void> {
+  const [row] = await stack.primary.rows(
+    'SELECT f.package FROM files AS f JOIN versions AS v ON v.id = f.version_id JOIN addons AS a ON a.id = v.addon_id WHERE a.guid = ? AND v.version = ?',
+    [guid, version],
+  )
+  const other = await makeXpi(stack.folder, { id: guid, version, name: 'Another package' })
+  await copyFile(other, stack.store.pathOf(row?.package as string))
 }
