@@ -22,6 +22,7 @@ export const errorCodes = {
   mariadb_failed: 'the private MariaDB did not start',
   mariadb_missing: 'MariaDB is not installed',
   migration_failed: 'a migration of the schema failed',
+  output_unwritable: 'a file could not be written',
   package_refused: 'a package that must not be offered',
   port_in_use: 'another program listens on this address',
   problems_found: 'catalog check found something wrong',
