@@ -19,7 +19,7 @@ export const exitCodes = {
 } as const
 
 /** Those not named here are 1. */
-const exitCodeOf: Partial<Record<ErrorCode, number>> = {
+export const exitCodeOf: Partial<Record<ErrorCode, number>> = {
   application_exists: exitCodes.refused,
   configuration_invalid: exitCodes.misuse,
   confirmation_needed: exitCodes.refused,
