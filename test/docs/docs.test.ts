@@ -7,6 +7,7 @@ import t from 'tap'
 import { createProgram, exitCodeOf, exitCodes } from '../../service/admin/program.ts'
 import { leftOutFields, parseLine } from '../../service/catalogue/format.ts'
 import { variables } from '../../service/config.ts'
+import { endpointAs } from '../../service/database/index.ts'
 import { type ErrorCode, errorCodes } from '../../service/errors.ts'
 import { blocksOf } from '../harness/examples.ts'
 import { root } from '../harness/server.ts'
@@ -113,6 +114,11 @@ t.test('cli.md has the exit codes', async (t) => {
     ([, code]) => code,
   )
   t.strictSame(listed.map(Number), [0, ...Object.values(exitCodes)])
+})
+
+t.test('operations.md derives passwords as the program does', async (t) => {
+  const owner = { host: 'db1', port: 3306, user: 'versioncheck', password: 'PASSWORD', database: 'NAME' }
+  t.ok(read('docs/operations.md').includes(`mysql://NAME_reader:${endpointAs(owner, 'reader').password}@db1/NAME`))
 })
 
 t.test('the example of import-format.md is a good line', async (t) => {
