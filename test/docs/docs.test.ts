@@ -59,7 +59,7 @@ t.test('errors.md explains every code, in the words of the code', async (t) => {
 
 t.test('the README lists the variables of config.ts', async (t) => {
   const table = sectionsOf('README.md').get('Environment') ?? ''
-  const rows = [...table.matchAll(/^\| `(\w+)` \|(.*)\|(.*)\|$/gm)].map((row) =>
+  const rows = [...table.matchAll(/^\| `(\w+)` *\|(.*)\|(.*)\|$/gm)].map((row) =>
     row.slice(1).map((cell) => cell.trim()),
   )
   t.strictSame(
@@ -110,7 +110,7 @@ function countCommands(command: Command): number {
 }
 
 t.test('cli.md has the exit codes', async (t) => {
-  const listed = [...(sectionsOf('docs/cli.md').get('Every command') ?? '').matchAll(/^\| (\d) \|/gm)].map(
+  const listed = [...(sectionsOf('docs/cli.md').get('Every command') ?? '').matchAll(/^\| (\d) *\|/gm)].map(
     ([, code]) => code,
   )
   t.strictSame(listed.map(Number), [0, ...Object.values(exitCodes)])
@@ -147,6 +147,39 @@ t.test('links lead somewhere', async (t) => {
       if (anchor !== undefined) t.ok(anchorsOf(found).has(anchor), `${path}: ${target}`)
     }
   }
+})
+
+t.test('architecture.md has every room, and nothing else', async (t) => {
+  const rooms = readdirSync(join(root, 'service'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+  const table = sectionsOf('docs/architecture.md').get('The rooms') ?? ''
+  t.strictSame([...table.matchAll(/^\| `(\w+)` *\|/gm)].map(([, name]) => name).sort(), rooms.sort())
+  const picture = read('docs/rooms.svg')
+  for (const room of rooms.filter((name) => name !== 'sample'))
+    t.ok(picture.includes(`>${room}<`), `rooms.svg has ${room}`)
+})
+
+t.test('the decisions are listed, and say what a decision says', async (t) => {
+  const names = readdirSync(join(root, 'docs', 'decisions')).filter((name) => /^\d{4}-/.test(name))
+  const list = read('docs/decisions/README.md')
+  for (const [index, name] of names.sort().entries()) {
+    const text = read(`docs/decisions/${name}`)
+    const title = /^# (\d+)\. (.+)$/m.exec(text)
+    t.equal(Number(title?.[1]), index + 1, `${name}: its number`)
+    t.ok(list.includes(`${index + 1}. [${title?.[2]}](${name})`), `${name} is in the list`)
+    for (const part of ['Question', 'Choice', 'Price', 'Look again'])
+      t.ok(text.includes(`**${part}`), `${name}: ${part}`)
+  }
+})
+
+t.test('decision 2 has the digests that are checked', async (t) => {
+  const pinned = [...read('service/http/uws.ts').matchAll(/'([0-9a-f]{64})'/g)].map(([, digest]) => digest)
+  const told = [...read('docs/decisions/0002-uwebsockets-binaries.md').matchAll(/`([0-9a-f]{64})`/g)].map(
+    ([, digest]) => digest,
+  )
+  t.strictSame(told, pinned)
+  t.equal(pinned.length, 10)
 })
 
 t.test('what the code refers to is there', async (t) => {
