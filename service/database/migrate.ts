@@ -1,7 +1,8 @@
 /** The schema: brings a database up to what this program needs, with dbmate and the files in sql/migrations. */
 
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import type { QueryError } from 'mysql2'
@@ -130,10 +131,13 @@ async function admitAccounts(primary: Primary, owner: Endpoint): Promise<void> {
 /** The account isn't there. */
 const ER_CANNOT_USER = 1396
 
-/** A database that was brought back from a dump on another server says that it has its accounts, but hasn't. */
+/**
+ * A database that was brought back from a dump on another server says that it has its accounts, but hasn't: the migrations that
+ * make accounts, or grant them something, are run again, as every migration can be.
+ */
 async function makeAccounts(primary: Primary, owner: Endpoint): Promise<void> {
   const versions = migrationNames()
-    .filter((name) => name.endsWith('_accounts.sql'))
+    .filter((name) => /\b(?:GRANT|CREATE USER)\b/.test(readFileSync(join(migrationsFolder, name), 'utf8')))
     .map(versionOf)
   await primary.write(`DELETE FROM ${TABLE} WHERE version IN (?)`, [versions])
   await runDbmate(owner, 'migrate')
