@@ -27,7 +27,9 @@ export default {
       path: '^service/[^/]+/',
       pathNot: '/index\\.ts$',
     }),
-    rule('handed-not-fetched', '^service/[^/]+/', { path: '^service/(main|catalog|worker|config|databases)\\.ts$' }),
+    rule('handed-not-fetched', '^service/[^/]+/', {
+      path: '^service/(main|catalog|migrate|worker|config|databases)\\.ts$',
+    }),
     {
       ...rule('update-is-pure', '^service/update/', {
         pathNot: '^service/(update|addon)/|^service/(limits|errors)\\.ts$|^(node:)?crypto$',

@@ -5,7 +5,7 @@
  *
  *     code     npm dependencies, dist/
  *     server   code, and MariaDB where the private one will be needed
- *     test     server, and the browser that the tests drive
+ *     test     server, and what the tests drive: a browser, curl
  */
 
 import { spawnSync } from 'node:child_process'
@@ -25,10 +25,10 @@ import { delimiter, join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 const NODE_MIN = [20, 18, 1]
 
-/** Programs, and the Debian packages they come in. */
+/** Programs, and the Debian packages they come in. The tests run the examples of the docs, which use curl. */
 const debianPackages = {
   server: { mariadbd: 'mariadb-server-core', 'mariadb-install-db': 'mariadb-client-core mariadb-server-core' },
-  test: { 'firefox-esr': 'firefox-esr' },
+  test: { 'firefox-esr': 'firefox-esr', curl: 'curl' },
 }
 
 const target = process.argv[2] ?? 'code'

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createEditor, importFile } from './catalogue/index.ts'
-import { type Config, readConfig } from './config.ts'
+import { type Config, readConfig, variables } from './config.ts'
 import { type Endpoint, isAccount, migrate, openFollowers, openPrimary } from './database/index.ts'
 import { type Databases, openDatabases } from './databases.ts'
 import { VersioncheckError } from './errors.ts'
@@ -20,6 +20,10 @@ const closers: (() => Promise<void> | void)[] = []
 let stopping = false
 
 async function main(): Promise<void> {
+  if (process.argv.length > 2) {
+    explainArguments(process.argv.slice(2))
+    return
+  }
   const config = readConfig(process.env)
   const { log, flush } = openLog({ level: config.logLevel, readable: process.stderr.isTTY })
   closers.push(flush)
@@ -41,6 +45,22 @@ async function main(): Promise<void> {
   const { url } = worker.address
   console.log(`curl -g '${url}/update/?id=${EXAMPLE_ADDON}&appID=${EXAMPLE_APP}&appVersion=140.0&compatMode=normal'`)
   console.log(`ready ${url}`)
+}
+
+/** It takes none: whoever gives some wants help, or meant a variable. */
+function explainArguments(args: readonly string[]): void {
+  if (args.some((arg) => arg !== '--help' && arg !== '-h')) {
+    throw new VersioncheckError('usage', `"${args.join(' ')}": it takes no arguments.`, {
+      hint: 'Settings are environment variables: PORT=8081 npm start. "npm start -- --help" lists them.',
+    })
+  }
+  const width = (column: 0 | 1) => Math.max(...variables.map((variable) => variable[column].length)) + 2
+  console.log(
+    'Usage: npm start\n\nAnswers update checks until it is told to stop (Ctrl-C, SIGTERM).\n\nEnvironment, with defaults:',
+  )
+  for (const [name, byDefault, meaning] of variables) {
+    console.log(`  ${name.padEnd(width(0))}${byDefault.padEnd(width(1))}${meaning}`)
+  }
 }
 
 /** The talk's most popular add-on, as the sample has it; Firefox. */

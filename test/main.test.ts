@@ -1,5 +1,6 @@
 /** The server as a program: how it starts, what it refuses, how it ends. */
 
+import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,8 +9,10 @@ import { connect as connectTls } from 'node:tls'
 import selfsigned from 'selfsigned'
 import t from 'tap'
 import { ask, check } from './harness/http.ts'
-import { runCatalog, startServer } from './harness/server.ts'
+import { root, runCatalog, runToEnd, startServer } from './harness/server.ts'
 import { makeFolder } from './harness/stack.ts'
+
+const { PATH = '' } = process.env
 
 /** Processes whose command line names a folder. */
 function processesOf(folder: string): number[] {
@@ -123,4 +126,25 @@ t.test('TLS 1.2 and later', async (t) => {
 t.test('liveness needs no database', async (t) => {
   const server = await startServer(t)
   t.equal((await ask(server.url, '/__lbheartbeat__')).status, 200)
+})
+
+t.test('it takes no arguments, and says what it takes', async (t) => {
+  const run = (...args: string[]) =>
+    runToEnd(spawn(process.execPath, [join(root, 'dist', 'service', 'main.js'), ...args]))
+  t.match(await run('--help'), { code: 0, stdout: /^ {2}PORT +8080 +port to listen on/m, stderr: '' })
+  t.match(await run('--port', '8081'), { code: 1, stderr: /"--port 8081": it takes no arguments/ })
+})
+
+t.test('npm run migrate', async (t) => {
+  const server = await startServer(t)
+  const migrate = (environment: Record<string, string>) =>
+    runToEnd(spawn(process.execPath, [join(root, 'dist', 'service', 'migrate.js')], { env: { PATH, ...environment } }))
+  const { password, sockets } = JSON.parse(readFileSync(join(server.dataDir, 'private.json'), 'utf8'))
+  const address = (name: string) => `mysql://versioncheck:${password}@localhost/${name}?socket=${sockets.primary}`
+  t.match(await migrate({ DATABASE_URL: address('fresh') }), {
+    code: 0,
+    stdout: /^(?:applied \d+_\w+\.sql\n)+$/,
+  })
+  t.match(await migrate({ DATABASE_URL: address('fresh') }), { code: 0, stdout: 'the schema is up to date\n' })
+  t.match(await migrate({}), { code: 1, stderr: /DATABASE_URL is missing/ })
 })

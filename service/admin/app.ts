@@ -56,6 +56,7 @@ async function add(
 /** Packed; null: never. Where it isn't given: from the start for JSON, never for RDF. */
 function sinceOf(manifest: ManifestFormat, text: string | undefined): bigint | null {
   if (text === 'never') return null
+  if (text !== undefined && !/^[\d*]/.test(text)) throw new VersioncheckError('usage', `"${text}" is not a version.`)
   if (text !== undefined) return packAppVersion(text)
   return manifest === 'json' ? 0n : null
 }

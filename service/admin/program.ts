@@ -19,7 +19,7 @@ export const exitCodes = {
 } as const
 
 /** Those not named here are 1. */
-const exitCodeOf: Partial<Record<ErrorCode, number>> = {
+export const exitCodeOf: Partial<Record<ErrorCode, number>> = {
   application_exists: exitCodes.refused,
   configuration_invalid: exitCodes.misuse,
   confirmation_needed: exitCodes.refused,
@@ -45,8 +45,8 @@ Exit codes:
 It reads the same environment as the server. Without DATABASE_URL it uses the private
 MariaDB of DATA_DIR, the running one, or one that runs as long as the command.`
 
-/** Runs one command line (without node and script) and returns its exit code. `openOptions` is called once a command has been understood. */
-export async function runCatalog(args: readonly string[], openOptions: () => AdminOptions): Promise<number> {
+/** The whole command line. `openOptions` is called once a command has been understood. */
+export function createProgram(openOptions: () => AdminOptions): Command {
   const program = new Command('catalog')
     .description("edit the catalogue: what versioncheck tells Firefox about add-ons' versions")
     .option('--json', 'print the result as JSON')
@@ -70,9 +70,13 @@ export async function runCatalog(args: readonly string[], openOptions: () => Adm
   addExplainCommand(program, run)
   addCheckCommand(program, run)
   inheritGlobals(program)
+  return program
+}
 
+/** Runs one command line (without node and script) and returns its exit code. */
+export async function runCatalog(args: readonly string[], openOptions: () => AdminOptions): Promise<number> {
   try {
-    await program.parseAsync(args, { from: 'user' })
+    await createProgram(openOptions).parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.misuse

@@ -1,15 +1,17 @@
 /** `catalog import` and `catalog export` */
 
 import { once } from 'node:events'
-import { createWriteStream, type WriteStream } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { copyFile, mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
+import type { Writable } from 'node:stream'
+import { finished, pipeline } from 'node:stream/promises'
 import { Presets, SingleBar } from 'cli-progress'
 import type { Command } from 'commander'
 import { exportCatalogue, type ImportReport, importFile } from '../catalogue/index.ts'
 import { reasonOf, VersioncheckError } from '../errors.ts'
+import type { Store } from '../files/index.ts'
 import { BATCH_ADDONS, BATCH_ADDONS_MAX } from '../limits.ts'
 import { wholeNumber } from './addon.ts'
 import type { Output, Run, Session } from './context.ts'
@@ -153,30 +155,75 @@ async function exportCommand(
   file: string | undefined,
   { packages = false }: { packages?: boolean },
 ): Promise<void> {
-  if (packages && file === undefined)
-    throw new VersioncheckError('usage', '--packages needs a file, for its folder to be known.')
+  if (file === undefined) {
+    if (packages) throw new VersioncheckError('usage', '--packages needs a file, for its folder to be known.')
+    await writeLines(process.stdout, 'standard output', (write) => exportCatalogue({ primary, write }))
+    return
+  }
   const digests = new Set<string>()
   const pathOf = (digest: string) => {
     digests.add(digest)
     return `packages/${digest}.xpi`
   }
-  const target: WriteStream | NodeJS.WriteStream =
-    file === undefined ? process.stdout : createWriteStream(`${file}.new`)
-  const count = await exportCatalogue({
-    primary,
-    ...(packages && { pathOf }),
-    async write(line) {
-      if (!target.write(`${line}\n`)) await once(target, 'drain')
-    },
+  const folder = dirname(file)
+  const incoming = `${file}.new`
+  try {
+    const target = (await written(file, open(incoming, 'w'))).createWriteStream()
+    const addons = await writeLines(target, file, (write) =>
+      exportCatalogue({ primary, ...(packages && { pathOf }), write }),
+    )
+    await written(file, finished(target.end()))
+    if (packages) await written(file, mkdir(join(folder, 'packages'), { recursive: true }))
+    for (const digest of digests) await copyPackage(store, digest, join(folder, pathOf(digest)))
+    await written(file, rename(incoming, file))
+    out.result(
+      { addons, packages: digests.size },
+      () =>
+        `${plural(addons, 'add-on')} written to ${file}${packages ? ` with ${plural(digests.size, 'package')}` : ''}`,
+    )
+  } finally {
+    await rm(incoming, { force: true }).catch(() => {})
+  }
+}
+
+/** Hands lines over at the pace of whoever takes them. A reader that has seen enough, such as `head`, is no error. */
+async function writeLines(
+  target: Writable,
+  name: string,
+  work: (write: (line: string) => Promise<void>) => Promise<number>,
+): Promise<number> {
+  let failure: NodeJS.ErrnoException | undefined
+  target.on('error', (error) => {
+    failure = error
   })
-  if (file === undefined) return
-  target.end()
-  await once(target, 'close')
-  if (packages) await mkdir(join(dirname(file), 'packages'), { recursive: true })
-  for (const digest of digests) await copyFile(store.pathOf(digest), join(dirname(file), pathOf(digest)))
-  await rename(`${file}.new`, file)
-  out.result(
-    { addons: count, packages: digests.size },
-    () => `${plural(count, 'add-on')} written to ${file}${packages ? ` with ${plural(digests.size, 'package')}` : ''}`,
-  )
+  try {
+    return await work(async (line) => {
+      if (failure === undefined && !target.write(`${line}\n`)) await once(target, 'drain').catch(() => {})
+      if (failure !== undefined) throw failure
+    })
+  } catch (error) {
+    if (error !== failure) throw error
+    if (failure?.code === 'EPIPE') return 0
+    throw unwritable(name, error)
+  }
+}
+
+async function copyPackage(store: Store, digest: string, to: string): Promise<void> {
+  if ((await store.sizeOf(digest)) === undefined) {
+    throw new VersioncheckError('input_unreadable', `The package ${store.pathOf(digest)} is not there.`, {
+      hint: 'Check FILES_DIR; "catalog check" lists all that are missing. Without --packages the export works.',
+    })
+  }
+  await written(to, copyFile(store.pathOf(digest), to))
+}
+
+/** Says which file it was about where writing it fails. */
+async function written<T>(file: string, work: Promise<T>): Promise<T> {
+  return await work.catch((cause) => {
+    throw unwritable(file, cause)
+  })
+}
+
+function unwritable(file: string, cause: unknown): VersioncheckError {
+  return new VersioncheckError('output_unwritable', `${file} can't be written: ${reasonOf(cause)}.`, { cause })
 }

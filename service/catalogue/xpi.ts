@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { access, constants, open, stat } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { type Entry, fromFdPromise, type LocalFileHeader, type ZipFile } from 'yauzl'
 import { type AddonType, parseGuid } from '../addon/index.ts'
@@ -41,12 +41,10 @@ const ZIP64 = 0xffffffff
 const SYMLINK = 0o120000
 const FILE_TYPE = 0o170000
 
-/** Reads and judges a package; throws `package_refused`. */
+/** Reads and judges a package; throws `package_refused`, or `input_unreadable` where there is none. */
 export async function readPackage(path: string): Promise<Package> {
+  const size = await sizeOf(path)
   try {
-    const stats = await stat(path)
-    if (!stats.isFile()) throw new Error('it is no file')
-    const { size } = stats
     if (size > PACKAGE_BYTES_MAX) throw new Error(`it has ${size} bytes, more than ${PACKAGE_BYTES_MAX}`)
     const hash = createHash('sha256')
     for await (const chunk of createReadStream(path)) hash.update(chunk)
@@ -54,6 +52,17 @@ export async function readPackage(path: string): Promise<Package> {
     return { ...readManifest(manifest), signed, size, digest: hash.digest('hex') }
   } catch (cause) {
     throw new VersioncheckError('package_refused', `${path} is refused: ${reasonOf(cause)}.`, { cause })
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    await access(path, constants.R_OK)
+    const stats = await stat(path)
+    if (!stats.isFile()) throw new Error('it is no file')
+    return stats.size
+  } catch (cause) {
+    throw new VersioncheckError('input_unreadable', `${path} can't be read: ${reasonOf(cause)}.`, { cause })
   }
 }
 

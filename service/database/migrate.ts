@@ -1,7 +1,8 @@
 /** The schema: brings a database up to what this program needs, with dbmate and the files in sql/migrations. */
 
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { resolveBinary } from 'dbmate'
 import type { QueryError } from 'mysql2'
@@ -60,15 +61,23 @@ export async function assertCurrent(primary: Primary): Promise<void> {
 }
 
 async function pendingOf(primary: Primary): Promise<string[]> {
-  const wanted = readdirSync(migrationsFolder)
-    .filter((name) => name.endsWith('.sql'))
-    .sort()
   const applied = await primary.rows(`SELECT version FROM ${TABLE}`).catch((error: QueryError) => {
     if (error.code === 'ER_NO_SUCH_TABLE') return []
     throw error
   })
   const versions = new Set(applied.map(({ version }) => version))
-  return wanted.filter((name) => !versions.has(name.split('_')[0]))
+  return migrationNames().filter((name) => !versions.has(versionOf(name)))
+}
+
+function migrationNames(): string[] {
+  return readdirSync(migrationsFolder)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+}
+
+/** `20261124000001` of `20261124000001_catalogue.sql` */
+function versionOf(name: string): string {
+  return name.split('_')[0] as string
 }
 
 async function runDbmate(owner: Endpoint, command: 'create' | 'migrate'): Promise<void> {
@@ -108,10 +117,28 @@ async function admitAccounts(primary: Primary, owner: Endpoint): Promise<void> {
       const connection = await connect(endpoint, { connectMs: CONNECT_MS })
       connection.destroy()
     } catch {
-      await primary.write(`ALTER USER ?@'%' IDENTIFIED BY ? ACCOUNT UNLOCK`, [
-        endpoint.user,
-        derivedPassword(owner, role),
-      ])
+      const admit = () =>
+        primary.write(`ALTER USER ?@'%' IDENTIFIED BY ? ACCOUNT UNLOCK`, [endpoint.user, derivedPassword(owner, role)])
+      await admit().catch(async (error: QueryError) => {
+        if (error.errno !== ER_CANNOT_USER) throw error
+        await makeAccounts(primary, owner)
+        await admit()
+      })
     }
   }
+}
+
+/** The account isn't there. */
+const ER_CANNOT_USER = 1396
+
+/**
+ * A database that was brought back from a dump on another server says that it has its accounts, but hasn't: the migrations that
+ * make accounts, or grant them something, are run again, as every migration can be.
+ */
+async function makeAccounts(primary: Primary, owner: Endpoint): Promise<void> {
+  const versions = migrationNames()
+    .filter((name) => /\b(?:GRANT|CREATE USER)\b/.test(readFileSync(join(migrationsFolder, name), 'utf8')))
+    .map(versionOf)
+  await primary.write(`DELETE FROM ${TABLE} WHERE version IN (?)`, [versions])
+  await runDbmate(owner, 'migrate')
 }

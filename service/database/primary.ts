@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { QueryError, ResultSetHeader } from 'mysql2'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { WRITE_ATTEMPTS_MAX } from '../limits.ts'
-import { type Connection, connect, type Row, type Value } from './connection.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Connection, connect, isFatal, type Row, type Value } from './connection.ts'
+import { describeEndpoint, type Endpoint } from './endpoint.ts'
 
 const CONNECT_MS = 5_000
 
@@ -35,7 +35,7 @@ export const rollback = Symbol('rollback')
 
 export async function openPrimary(endpoint: Endpoint): Promise<Primary> {
   const connection = await connect(endpoint, { connectMs: CONNECT_MS })
-  const statements = statementsOn(connection)
+  const statements = statementsOn(connection, endpoint)
   await statements.write("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'")
   await statements.write('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED')
 
@@ -90,15 +90,34 @@ export async function openPrimary(endpoint: Endpoint): Promise<Primary> {
   }
 }
 
-function statementsOn(connection: Connection): Statements {
+function statementsOn(connection: Connection, endpoint: Endpoint): Statements {
   const run = <T>(statement: string, values: readonly unknown[] = []): Promise<T> =>
     new Promise((resolve, reject) => {
       connection.query(statement, values as never, (error, result) => {
         if (error === null) resolve(result as T)
-        else reject(error)
+        else reject(explained(error, endpoint))
       })
     })
   return { rows: run, write: run }
+}
+
+/** ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR */
+const denials: readonly (number | undefined)[] = [1142, 1143, 1227]
+
+/** Errors that are about the server or the account are told as such; those about the statement stay as they are. */
+function explained(error: QueryError, endpoint: Endpoint): Error {
+  const where = describeEndpoint(endpoint)
+  if (denials.includes(error.errno)) {
+    return new VersioncheckError('database_refused', `The database ${where} refuses this: ${error.message}.`, {
+      hint: `"${endpoint.user}" may not do it. Use the DATABASE_URL of the owner; docs/operations.md has the accounts.`,
+      cause: error,
+    })
+  }
+  if (!isFatal(error)) return error
+  return new VersioncheckError('database_unreachable', `The connection to ${where} was lost: ${error.code}.`, {
+    hint: 'What was committed stays, the rest was undone. See how far it came, and try again.',
+    cause: error,
+  })
 }
 
 /** ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD, and ER_DUP_ENTRY: another transaction inserted the row first. */

@@ -1,10 +1,11 @@
 /** The command line as its user has it: commands, exit codes, JSON, and whose database it uses. */
 
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask, check } from '../harness/http.ts'
-import { type CommandResult, runCatalog, startServer } from '../harness/server.ts'
+import { type CommandResult, runCatalog, runToEnd, spawnCatalog, startServer } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
 import { makeZip, manifest } from '../harness/zip.ts'
 
@@ -120,6 +121,11 @@ t.test('beside a server it uses the same one, and clients see what it does', asy
     t.match(await catalog('addon', 'list', '--limit', 'many'), { code: 2 })
     t.match(await catalog('addon', 'set-status', GUID, 'nice'), { code: 2, stderr: /approved/ })
     t.match(await catalog('import', join(folder, 'missing.jsonl')), { code: 1, stderr: /can't be read/ })
+    t.match(await catalog('version', 'add', GUID, join(folder, 'missing.xpi')), { code: 1, stderr: /can't be read/ })
+    t.match(await catalog('app', 'add', 'pale', '{8de7fcbb-c55c-4fbe-bfc5-fc555c87dbc4}', '--json-since', 'soon'), {
+      code: 2,
+      stderr: /"soon" is not a version/,
+    })
   })
 
   t.test('explain: each version and the rule that decided', async (t) => {
@@ -182,6 +188,20 @@ t.test('beside a server it uses the same one, and clients see what it does', asy
     )
     t.match(await runCatalog(['check'], other), { code: 0, stdout: /3 packages: all is well/ })
     t.match(await catalog('check'), { code: 0, stdout: /all is well/ })
+
+    t.match(await json('export', join(folder, 'missing', 'out.jsonl')), {
+      code: 1,
+      error: { code: 'output_unwritable', message: /missing.out\.jsonl can't be written/ },
+    })
+    const elsewhere = { ...environment, FILES_DIR: join(folder, 'nothing') }
+    t.match(await runCatalog(['export', join(folder, 'half.jsonl'), '--packages'], elsewhere), {
+      code: 1,
+      stderr: /The package .* is not there/,
+    })
+    t.notOk(existsSync(join(folder, 'half.jsonl')) || existsSync(join(folder, 'half.jsonl.new')), 'all or nothing')
+    const reader = spawnCatalog(['export'], environment)
+    reader.stdout?.destroy()
+    t.match(await runToEnd(reader), { code: 0, stderr: '' }, 'a reader that has seen enough')
   })
 
   t.test('the audit knows who', async (t) => {

@@ -132,8 +132,8 @@ t.test('what is refused', async (t) => {
   }
   const large = Array.from({ length: 20_001 }, (_, index): ZipEntry => ({ name: String(index), method: 0 }))
   await t.rejects(readPackage(await packed(makeZip([good, ...large]))), /20002 entries/)
-  await t.rejects(readPackage(folder), { code: 'package_refused' }, 'a folder')
-  await t.rejects(readPackage(join(folder, 'missing')), { code: 'package_refused' })
+  await t.rejects(readPackage(folder), { code: 'input_unreadable' }, 'a folder')
+  await t.rejects(readPackage(join(folder, 'missing')), { code: 'input_unreadable' })
 })
 
 t.test('damaged packages are refused, never misread', async (t) => {

@@ -4,12 +4,13 @@
  * wanted and hangs up. Driven over Marionette from its privileged context.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Server } from 'node:net'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { connectMarionette, type Marionette } from './marionette.ts'
 import { makeFolder } from './stack.ts'
@@ -19,6 +20,8 @@ export interface FirefoxOptions {
   readonly url: string
   /** On top of the ones below. */
   readonly prefs?: Readonly<Record<string, Pref>>
+  /** The content of its policies.json: what the administrator of a computer decrees. */
+  readonly policies?: object
 }
 
 export interface Firefox {
@@ -278,8 +281,12 @@ globalThis.harness = {
 }`
 
 /** Starts it; it ends with the test, and with the process that runs the test however that ends. */
-export async function startFirefox(t: Pick<Test, 'teardown'>, { url, prefs = {} }: FirefoxOptions): Promise<Firefox> {
+export async function startFirefox(
+  t: Pick<Test, 'teardown'>,
+  { url, prefs = {}, policies }: FirefoxOptions,
+): Promise<Firefox> {
   const folder = await makeFolder(t)
+  const program = policies === undefined ? 'firefox-esr' : await installWith(policies, await makeFolder(t))
   const refused: string[] = []
   const outside = await openOutside(refused)
   t.teardown(() => outside.close())
@@ -289,7 +296,7 @@ export async function startFirefox(t: Pick<Test, 'teardown'>, { url, prefs = {} 
   )
   await writeFile(join(folder, 'user.js'), lines)
 
-  const launched = launch(folder)
+  const launched = launch(program, folder)
   let marionette: Marionette | undefined
   t.teardown(() => stop(launched, marionette))
   marionette = await connectMarionette(await portOf(folder, launched))
@@ -332,9 +339,23 @@ interface Launched {
   readonly ended: Promise<string>
 }
 
-function launch(folder: string): Launched {
+/** Firefox reads its policies beside its program: an installation of links, with a program and policies of its own. */
+async function installWith(policies: object, folder: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('sh', ['-c', 'readlink -f "$(command -v firefox-esr)"'])
+  const program = stdout.trim()
+  const installed = dirname(program)
+  for (const name of await readdir(installed)) {
+    if (name !== 'distribution' && name !== basename(program)) await symlink(join(installed, name), join(folder, name))
+  }
+  await copyFile(program, join(folder, basename(program)))
+  await mkdir(join(folder, 'distribution'))
+  await writeFile(join(folder, 'distribution', 'policies.json'), JSON.stringify(policies))
+  return join(folder, basename(program))
+}
+
+function launch(program: string, folder: string): Launched {
   const browser = [
-    'firefox-esr',
+    program,
     '--headless',
     '-no-remote',
     '--profile',

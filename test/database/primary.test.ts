@@ -1,0 +1,33 @@
+/** The connection of a writer: what it says when the server, or the account, is the reason. */
+
+import t from 'tap'
+import { endpointAs, openPrimary } from '../../service/database/index.ts'
+import { startStack } from '../harness/stack.ts'
+
+const stack = await startStack(t)
+
+t.test('an account that may not', async (t) => {
+  const reader = await openPrimary(endpointAs(stack.databases.owner, 'reader'))
+  t.teardown(() => reader.close())
+  await t.rejects(reader.write("UPDATE addons SET slug = 'x'"), {
+    code: 'database_refused',
+    message: /UPDATE command denied/,
+    hint: /"versioncheck_reader" may not do it/,
+  })
+})
+
+t.test('a server that goes away in the midst of a transaction', async (t) => {
+  const writer = await openPrimary(endpointAs(stack.databases.owner, 'catalog'))
+  t.teardown(() => writer.close())
+  const lost = writer.transaction(async (statements) => {
+    const [row] = await statements.rows('SELECT CONNECTION_ID() AS id')
+    await statements.write("INSERT INTO categories (slug, name) VALUES ('lost', 'lost')")
+    await stack.owner.write('KILL ?', [row?.id as number])
+  })
+  await t.rejects(lost, { code: 'database_unreachable', message: /was lost/ })
+  t.same(await stack.owner.rows("SELECT slug FROM categories WHERE slug = 'lost'"), [])
+})
+
+t.test('an error of the statement stays what it is', async (t) => {
+  await t.rejects(stack.primary.rows('SELECT nonsense FROM addons'), { code: 'ER_BAD_FIELD_ERROR' })
+})
