@@ -28,7 +28,7 @@ const NODE_MIN = [20, 18, 1]
 /** Programs, and the Debian packages they come in. The tests run the examples of the docs, which use curl. */
 const debianPackages = {
   server: { mariadbd: 'mariadb-server-core', 'mariadb-install-db': 'mariadb-client-core mariadb-server-core' },
-  test: { 'firefox-esr': 'firefox-esr', curl: 'curl' },
+  test: { memcached: 'memcached', 'mariadb-dump': 'mariadb-client', 'firefox-esr': 'firefox-esr', curl: 'curl' },
 }
 
 const target = process.argv[2] ?? 'code'

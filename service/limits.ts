@@ -112,8 +112,8 @@ export const MEMCACHED_VALUE_BYTES_MAX = 1_000_000
 export const MEMCACHED_PENDING_BYTES_MAX = 8 * 1024 * 1024
 /** How long memcached keeps an entry. Changes are known for longer. */
 export const MEMCACHED_TTL_S = 86_400
-/** Ids of add-ons read in one statement by a worker that begins empty: some milliseconds of work. */
-export const LOAD_IDS = 256
+/** Add-ons read in one statement by a worker that begins empty: some milliseconds of work. */
+export const LOAD_ADDONS = 256
 export const LOAD_RETRY_MS = 500
 /** A journal of so many bytes is reason for a new snapshot. */
 export const JOURNAL_BYTES_MAX = 32 * 1024 * 1024
@@ -142,6 +142,8 @@ export const MEMORY_ENTRIES_MAX = 1_900_000
 export const ENTRY_BYTES_RESERVED = 2_048
 /** Reserved at least, lest the one large add-on of a small cache find no place. */
 export const ARENA_BYTES_MIN = 64 * 1024 * 1024
+/** How old the index of files may be that is made while no database can be asked. */
+export const FILE_INDEX_MS = 5_000
 /** Guids that are known to be unknown. */
 export const UNKNOWN_GUIDS_MAX = 20_000
 

@@ -5,8 +5,8 @@
 
 import { ARENA_BYTES_MIN } from '../limits.ts'
 
-/** Pieces are multiples of it: a line of the processor's cache holds two. */
-export const GRAIN_WORDS = 8
+/** Pieces are multiples of it. */
+export const GRAIN_WORDS = 4
 export const GRAIN_BYTES = GRAIN_WORDS * 4
 
 export class Arena {

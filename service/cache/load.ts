@@ -2,7 +2,7 @@
 
 import { type Replicas, readStatement } from '../database/index.ts'
 import type { Timeline } from '../feed/index.ts'
-import { COLD_MS_MAX, LOAD_IDS } from '../limits.ts'
+import { COLD_MS_MAX, LOAD_ADDONS } from '../limits.ts'
 import { counterOf, guidOf, makeEntry, type RenderOptions } from '../update/index.ts'
 import type { Memory } from './memory.ts'
 import { Slices } from './slices.ts'
@@ -13,8 +13,12 @@ export interface LoadOptions {
   readonly timeline: Timeline
   readonly memory: Memory
   readonly render: () => RenderOptions
+  /** How far it came: highest id that was read. Where an attempt breaks off, the next one goes on there. */
+  readonly progress: { after: number }
   /** Told of an add-on whose state was read before a change that is known by now. */
   readonly onOutdated: (guid: string) => void
+  /** Number of the feed's last change when the first attempt began. */
+  readonly since: number
   readonly signal: AbortSignal
 }
 
@@ -24,43 +28,46 @@ export type Loaded = 'all' | 'too many'
 /** An estimate, but at once; counting them takes longer than a statement may. */
 const COUNT =
   "SELECT TABLE_ROWS AS addons FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'addons'"
-const PAGE_END = 'SELECT MAX(id) AS last FROM (SELECT id FROM addons WHERE id > ? ORDER BY id LIMIT ?) AS page'
-
 /** Rejects where no replica answers, or none is far enough; what was read by then is held. */
 export async function loadAll(options: LoadOptions): Promise<Loaded> {
-  const { replicas, timeline, memory, render, onOutdated, signal } = options
+  const { replicas, timeline, memory, render, progress, onOutdated, signal } = options
   const statement = readStatement('update-check-all')
   const [row] = await replicas.query(COUNT, [], COLD_MS_MAX)
   if (Number(row?.addons) / 2 > memory.entriesMax) return 'too many'
   memory.reserve(Number(row?.addons))
-  const begunAt = timeline.seen
-  const slices = new Slices()
-  for (let after = 0; ; ) {
+  const read = async (after: number) => {
     signal.throwIfAborted()
-    const [page] = await replicas.query(PAGE_END, [after, LOAD_IDS], COLD_MS_MAX)
-    if (page?.last === null) break
-    const last = Number(page?.last)
     const { rows, isBehind } = await replicas.queryAt({
       statement,
-      values: [after, last],
+      values: [after, LOAD_ADDONS],
       deadlineMs: COLD_MS_MAX,
       counterOf: ([first]) => Number(first?.counter),
       atLeast: timeline.seen,
     })
     if (isBehind) throw new Error('no replica is as far as what was seen before')
-    await slices.rest()
+    return rows
+  }
+
+  const slices = new Slices()
+  for (let page = read(progress.after); ; ) {
+    const rows = await page
+    const last = Math.max(...rows.map(({ id }) => id as number))
+    if (last === 0) break // the one row of an empty page has NULL
+    // The next page is on its way while this one is taken in.
+    page = read(last)
+    page.catch(() => {})
     const { counter, offers } = readAnswer(rows, false)
     timeline.see(counter)
     await slices.rest()
-    after = last
     for (const [guid, offer] of offers) {
       if (memory.size >= memory.entriesMax && !memory.has(guid)) return 'too many'
       if (counter >= timeline.lastChangeOf(guid)) memory.put({ memory: makeEntry(offer, counter, render()), at: 0 })
       else onOutdated(guid)
       await slices.rest()
     }
+    progress.after = last
   }
-  await dropLeftOvers(memory, begunAt, onOutdated, slices)
+  await dropLeftOvers(memory, options.since, onOutdated, slices)
   return 'all'
 }
 

@@ -3,6 +3,7 @@
  * reached the one that wasn't asked for in the last round goes (CLOCK: one bit an entry, written only when it changes).
  */
 
+import { FILE_INDEX_MS } from '../limits.ts'
 import {
   counterOf,
   type Entry,
@@ -20,6 +21,7 @@ import {
 } from '../update/index.ts'
 import { Arena } from './arena.ts'
 import { IntTable } from './int-table.ts'
+import { Slices } from './slices.ts'
 
 export interface MemoryOptions {
   readonly entriesMax: number
@@ -35,7 +37,12 @@ export class Memory implements EntryMemory {
   evictions = 0
   private readonly arena: Arena
   private readonly byHash = new IntTable()
-  private readonly byFile = new IntTable()
+  /** By file; what has gone since is found to be gone when it is looked at. */
+  private byFile: Promise<IntTable> | undefined
+  private filesIndexed = 0
+  private filesIndexedAt = 0
+  /** Entries that have come or gone. */
+  private changes = 0
   private readonly key = new GuidKey()
   private hand = 0
 
@@ -119,29 +126,44 @@ export class Memory implements EntryMemory {
     if (entry !== undefined) this.free(entry)
   }
 
-  /** SHA-256 of the package of a file that an entry offers, and whether that is outdated. */
-  packageOf(fileId: number): { readonly digest: string; readonly isOutdated: boolean } | undefined {
-    const { byFile } = this
+  /**
+   * SHA-256 of the package of a file that an entry offers, and whether that is outdated. Asked only when no database can be, so
+   * the index it takes is made then, and made anew when it is old; it takes as much as a tenth of the entries.
+   */
+  async findPackage(fileId: number): Promise<{ readonly digest: string; readonly isOutdated: boolean } | undefined> {
+    const isOld = this.filesIndexed !== this.changes && performance.now() - this.filesIndexedAt > FILE_INDEX_MS
+    if (this.byFile === undefined || isOld) this.byFile = this.indexFiles()
+    const byFile = await this.byFile
     for (let place = byFile.start(fileId | 0); ; place = byFile.next(place)) {
       const at = byFile.valueAt(place)
       if (at === 0) return undefined
-      if (byFile.keyAt(place) !== (fileId | 0)) continue
+      if (byFile.keyAt(place) !== (fileId | 0) || !this.isHeldAt(at)) continue
       const entry = { memory: this, at }
       const digest = packageOf(entry, fileId)
       if (digest !== undefined) return { digest, isOutdated: this.isOutdated(entry) }
     }
   }
 
+  private async indexFiles(): Promise<IntTable> {
+    this.filesIndexed = this.changes
+    this.filesIndexedAt = performance.now()
+    const index = new IntTable()
+    const slices = new Slices()
+    for (const at of this.placesOfAll()) {
+      if (this.isHeldAt(at)) for (const fileId of new Set(fileIdsOf({ memory: this, at }))) index.add(fileId, at)
+      await slices.rest()
+    }
+    return index
+  }
+
   /** Makes room for so many entries, lest tables grow while they are filled. */
   reserve(entries: number): void {
-    const expected = Math.min(entries, this.entriesMax)
-    this.byHash.reserve(expected)
-    this.byFile.reserve(expected * FILES_AN_ENTRY)
+    this.byHash.reserve(Math.min(entries, this.entriesMax))
   }
 
   clear(): void {
     this.byHash.clear()
-    this.byFile.clear()
+    this.byFile = undefined
     this.arena.clear()
     this.hand = 0
   }
@@ -192,13 +214,12 @@ export class Memory implements EntryMemory {
 
   private adopt(at: number): void {
     this.byHash.add(this.words[at + HASH] as number, at)
-    // A file of two applications stands twice among the entry's.
-    for (const fileId of new Set(fileIdsOf({ memory: this, at }))) this.byFile.add(fileId, at)
+    this.changes++
   }
 
   private free(entry: Entry): void {
     const { at } = entry
-    for (const fileId of new Set(fileIdsOf(entry))) this.byFile.remove(fileId, at)
+    this.changes++
     this.byHash.remove(this.words[at + HASH] as number, at)
     this.arena.give(at, lengthOf(entry) / 4)
   }
@@ -220,6 +241,3 @@ export class Memory implements EntryMemory {
     }
   }
 }
-
-/** In catalogues of today's add-ons. */
-const FILES_AN_ENTRY = 3

@@ -200,6 +200,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     loading = mine
     const signal = AbortSignal.any([mine.signal, closing.signal])
     const begunAt = performance.now()
+    const since = timeline.seen
+    const progress = { after: 0 }
     while (!signal.aborted) {
       try {
         const evictions = into.evictions
@@ -208,6 +210,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
           timeline,
           memory: into,
           render: () => ({ siteUrl, applications: [...current().values()] }),
+          progress,
+          since,
           onOutdated: lookup.refresh,
           signal,
         })
@@ -272,7 +276,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
       if (memory === undefined) throw error
     }
     // Nobody who is up to date can be asked. What may have been withdrawn since is not handed out.
-    const known = memory?.packageOf(fileId)
+    const known = await memory?.findPackage(fileId)
     if (memory === undefined && old !== undefined) return { digest: old, ageS: Math.max(1, ageS()) }
     if (known === undefined || known.isOutdated || standing.isWithheld) {
       throw new VersioncheckError('database_unreachable', 'Nobody can tell whether this file is public.')

@@ -25,18 +25,19 @@ export class Timeline {
   /** Changes above it are known one by one. */
   floor = 0
   /** Of the changes of all add-ons whose guids fall into a bucket, the last. */
-  private readonly lastChange = new Float64Array(TIMELINE_BUCKETS)
+  private lastChange = new Float64Array(TIMELINE_BUCKETS)
   /** Numbers and their tokens, each at its number modulo the length. */
-  private readonly numbers = new Float64Array(TIMELINE_NUMBERS)
-  private readonly tokens = new Float64Array(TIMELINE_NUMBERS)
+  private numbers = new Float64Array(TIMELINE_NUMBERS)
+  private tokens = new Float64Array(TIMELINE_NUMBERS)
 
   /** Begins anew at a position, knowing nothing of what was before. */
   begin(position: Position): void {
     this.position = position
     this.seen = position.counter
     this.floor = position.counter
-    this.lastChange.fill(0)
-    this.numbers.fill(0)
+    this.lastChange = new Float64Array(TIMELINE_BUCKETS)
+    this.numbers = new Float64Array(TIMELINE_NUMBERS)
+    this.tokens = new Float64Array(TIMELINE_NUMBERS)
     this.noteToken(position.counter, position.token)
   }
 

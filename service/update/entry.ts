@@ -124,9 +124,8 @@ export function makeEntry(offer: Offer, counter: number, { siteUrl, applications
     .map((application) => ({ application, candidates: candidatesFor(offer, application.id) }))
     .filter(({ candidates }) => candidates.length > 0)
     .map(({ application, candidates }) => ({ application, candidates, winners: winnersOf(candidates) }))
-  // Its slug is needed for the release notes of versions whose answer isn't ready.
-  const slugNeeded = offer.candidates.some(({ hasReleaseNotes }) => hasReleaseNotes)
-  const slug = slugNeeded ? Buffer.from(offer.slug) : Buffer.alloc(0)
+  // Its slug is needed for versions whose answer isn't ready.
+  const slug = Buffer.from(sections.some(({ candidates }) => candidates.length > 1) ? offer.slug : '')
   const known = sections.reduce((sum, { candidates }) => sum + candidates.length, 0)
   const flags = addonTypes.indexOf(offer.type) << TYPE_SHIFT
   const fileCount = known
@@ -147,7 +146,10 @@ export function makeEntry(offer: Offer, counter: number, { siteUrl, applications
     const answer = texts.addAnswer(
       renderListing(offer.guid, [renderUpdate(updateOf(newest, offer.slug, siteUrl, application.name))]),
     )
-    records.push({ word: sectionWords.length + SECTION_RECORDS, text: candidates.map(recordOf).join(RECORD_END) })
+    records.push({
+      word: sectionWords.length + SECTION_RECORDS,
+      text: candidates.map((candidate, number) => recordOf(candidate, number, offer.slug)).join(RECORD_END),
+    })
     sectionWords.push(
       application.id,
       winners.length,
@@ -223,7 +225,7 @@ const SHA256 = /^sha256:[0-9a-f]{64}$/
 const SHORT_HASH = '#'
 
 /** A record: fields by position; of the newest version only what its answer doesn't say. */
-function recordOf(candidate: Candidate, number: number): string {
+function recordOf(candidate: Candidate, number: number, slug: string): string {
   const { max, hash: announced, package: digest } = candidate
   const stored = digest === null ? '' : announced === `sha256:${digest}` ? AS_HASH : digest
   const fields = [stored, max]
@@ -233,7 +235,9 @@ function recordOf(candidate: Candidate, number: number): string {
       announced !== null && SHA256.test(announced)
         ? SHORT_HASH + Buffer.from(announced.slice(7), 'hex').toString('base64url')
         : (announced ?? '')
-    fields.push(version, min, String(Number(strict) + 2 * Number(hasReleaseNotes)), filename, hashField, url ?? '')
+    const marks = String(Number(strict) + 2 * Number(hasReleaseNotes))
+    const shownName = filename === usualName(slug, version) ? '' : filename
+    fields.push(version, min, marks, shownName, hashField, url ?? '')
   }
   return fields.join(FIELD_END)
 }
@@ -350,18 +354,24 @@ function readRecord(entry: Entry, section: Section, number: number, application:
     return readListing(text, { max, strict: ((words[candidate + 2] as number) & STRICT_FLAG) !== 0 })
   }
   const [, , version = '', min = '', marks, filename = '', hashField = '', url = ''] = fields
+  const slug = slugOf(entry)
   const told: Told = {
     version,
     min,
     max,
     strict: (Number(marks) & 1) !== 0,
     hasReleaseNotes: (Number(marks) & 2) !== 0,
-    filename,
+    filename: filename || usualName(slug, version),
     hash: readHash(hashField),
     url: url || null,
     fileId: (words[at + (words[section.word + SECTION_FILES] as number) + number] as number) >>> 0,
   }
-  return updateOf(told, slugOf(entry), siteUrl, application)
+  return updateOf(told, slug, siteUrl, application)
+}
+
+/** What nearly every package is called; it needs no telling. */
+function usualName(slug: string, version: string): string {
+  return `${slug}-${version}.xpi`
 }
 
 function readHash(field: string): string | null {

@@ -51,6 +51,8 @@ const FIELD_END = '\u001f'
 /** Reads the text that the view `offerable` makes of a candidate (sql/candidates-write.sql lists its fields). */
 export function readFacts(applicationId: number, versionId: number, facts: string): Candidate {
   const fields = facts.split(FIELD_END) as FactFields
+  if (fields.length !== FACT_FIELDS)
+    throw new Error(`the facts of version row ${versionId} have ${fields.length} fields`)
   const [minHigh, minLow, maxHigh, maxLow, strict, notes, fileId, version, min, max, filename, hash, url, digest] =
     fields
   return {
@@ -73,6 +75,7 @@ export function readFacts(applicationId: number, versionId: number, facts: strin
   }
 }
 
+const FACT_FIELDS = 14
 type FactFields = [
   minHigh: string,
   minLow: string,

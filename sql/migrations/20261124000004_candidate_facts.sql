@@ -34,6 +34,10 @@ ALTER TABLE candidates
   DROP COLUMN IF EXISTS hash,
   DROP COLUMN IF EXISTS url;
 
+-- Workers read everything anew.
+UPDATE change_counter SET value = LAST_INSERT_ID(value + 1), token = 1 + FLOOR(RAND() * 281474976710654) WHERE id = 1;
+INSERT INTO changes (number, token, kind) SELECT value, token, 'all' FROM change_counter WHERE id = 1;
+
 -- migrate:down
 
 SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'candidates can not go back; restore a dump';

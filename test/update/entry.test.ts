@@ -59,7 +59,7 @@ const candidate = fc
     version: text(20),
     min: text(10),
     max: text(10),
-    filename: text(30),
+    filename: fc.oneof(text(30), fc.constant('usual')),
     hash,
     url: fc.oneof(fc.constant(null), fc.webUrl()),
     package: fc.oneof(fc.constant(null), hex(64)),
@@ -78,7 +78,10 @@ const offer: fc.Arbitrary<Offer> = fc
   })
   .map((value) => ({
     ...value,
-    candidates: value.candidates.map((row, index): Candidate => ({ ...row, versionId: 1_000 - index })),
+    candidates: value.candidates.map((row, index): Candidate => {
+      const filename = row.filename === 'usual' ? `${value.slug}-${row.version}.xpi` : row.filename
+      return { ...row, filename, versionId: 1_000 - index }
+    }),
   }))
 const counter = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
 

@@ -1,0 +1,143 @@
+/** Replicas that die, hang or lag, one or all of them: what clients see, and that it heals by itself. */
+
+import t, { type Test } from 'tap'
+import { createEditor } from '../../service/catalogue/index.ts'
+import { type Clients, type Observation, observe, startClients, until } from '../harness/clients.ts'
+import { openCatalog, type Replica, startDatabases } from '../harness/databases.ts'
+import { setFileStatus } from '../harness/edits.ts'
+import { ask } from '../harness/http.ts'
+import { runCatalog, startServer } from '../harness/server.ts'
+import { makeFolder } from '../harness/stack.ts'
+import { makeXpi } from '../harness/xpi.ts'
+import { metricsOf } from './watch.ts'
+
+/** The promise is 300 ms; the rest is what a busy machine of two cores adds to a timer. */
+const ANSWER_MS_MAX = 300 + 250
+const KNOWN = ['one@faults.test', 'two@faults.test', 'three@faults.test']
+const STALE = /^versioncheck; hit; ttl=-\d+; detail=memory; stale$/
+
+const databases = await startDatabases(t, { replicas: 2 })
+const [first, second] = databases.replicas as [Replica, Replica]
+const folder = await makeFolder(t)
+const environment = { ...databases.environment, DATA_DIR: `${folder}/data` }
+const server = await startServer(t, { ...environment, METRICS_PORT: '0', LOG_LEVEL: 'info' })
+const metrics = metricsOf(server)
+const primary = await openCatalog(databases)
+t.teardown(() => primary.close())
+const editor = createEditor({ primary, actor: 'test' })
+
+for (const id of KNOWN) await catalog('version', 'add', id, await makeXpi(folder, { id, version: '1.0' }))
+await until('all is held', async () => (await metrics()).value('tier_complete', 'memory') === 1)
+
+async function catalog(...args: string[]): Promise<void> {
+  const { code, stderr } = await runCatalog([...args, '--yes'], environment)
+  if (code !== 0) throw new Error(`catalog ${args.join(' ')} ended with ${code}: ${stderr}`)
+}
+
+/** Nobody who asks for a known add-on sees an error, or waits. */
+function judge(t: Test, seen: readonly Observation[]): void {
+  const errors = seen.filter(({ status }) => status !== 200)
+  t.strictSame(
+    errors.slice(0, 5).map(({ status, text, guid }) => ({ status, text, guid })),
+    [],
+    `${seen.length} answers, no error`,
+  )
+  const slowest = Math.max(...seen.map(({ ms }) => ms))
+  t.ok(slowest < ANSWER_MS_MAX, `the slowest took ${Math.round(slowest)} ms`)
+}
+
+async function isFresh(): Promise<boolean> {
+  return (await observe(server.url, KNOWN[0] as string)).cacheStatus === 'versioncheck; hit; detail=memory'
+}
+
+async function followed(): Promise<Replica> {
+  const { value } = await metrics()
+  const found = databases.replicas.find(({ port }) => value('replica_followed', `127.0.0.1:${port}/versioncheck`) === 1)
+  return found ?? first
+}
+
+/** Does something while clients ask; judges what they saw, and returns it. */
+async function while_(t: Test, work: (clients: Clients) => Promise<void>): Promise<Observation[]> {
+  const clients = startClients(server.url, KNOWN)
+  try {
+    await work(clients)
+  } finally {
+    t.teardown(() => clients.stop())
+  }
+  const seen = await clients.stop()
+  judge(t, seen)
+  return seen
+}
+
+for (const how of ['killed', 'hung', 'late'] as const) {
+  t.test(`the replica that is followed is ${how}: the other takes its place, and an edit arrives`, async (t) => {
+    await until('the replica is in touch', isFresh)
+    const victim = await followed()
+    const other = victim === first ? second : first
+    await while_(t, async () => {
+      if (how === 'killed') await victim.kill()
+      else if (how === 'hung') victim.pause()
+      else await victim.lagBy(3_600)
+      if (how === 'late') await until('the other one is followed', async () => (await followed()) === other, 30_000)
+      else await until('the other one is followed', async () => (await followed()) === other)
+      const { version } = await observe(server.url, KNOWN[0] as string)
+      t.equal(version, '1.0')
+      await setFileStatus(editor, KNOWN[0] as string, '1.0', 'disabled')
+      await until('an edit arrives', async () => (await observe(server.url, KNOWN[0] as string)).version === undefined)
+      await setFileStatus(editor, KNOWN[0] as string, '1.0', 'approved')
+      await until('and another', async () => (await observe(server.url, KNOWN[0] as string)).version === '1.0')
+    })
+    if (how === 'killed') await victim.start()
+    else if (how === 'hung') victim.resume()
+    else await victim.lagBy(0)
+    await databases.settle()
+  })
+}
+
+for (const how of ['killed', 'hung'] as const) {
+  t.test(`all replicas are ${how}: what is known is served, marked stale, its download too`, async (t) => {
+    await until('the replica is in touch', isFresh)
+    const before = await observe(server.url, KNOWN[0] as string)
+    const { update_link: link } = JSON.parse(before.text).addons[KNOWN[0] as string].updates[0]
+    const seen = await while_(t, async () => {
+      for (const replica of databases.replicas) {
+        if (how === 'killed') await replica.kill()
+        else replica.pause()
+      }
+      await until('it says so', async () => STALE.test((await observe(server.url, KNOWN[0] as string)).cacheStatus))
+      const begun = performance.now()
+      const download = await ask(server.url, new URL(link).pathname)
+      const ms = performance.now() - begun
+      t.equal(download.status, 200, 'the download works')
+      t.ok(ms < ANSWER_MS_MAX, `it took ${Math.round(ms)} ms`)
+      t.match(download.headers['cache-status'], STALE)
+      const unknown = await observe(server.url, 'nobody@faults.test')
+      t.equal(unknown.status, 503, 'what nobody knows is not answered with nothing')
+      t.match(unknown.headers, { 'retry-after': /^\d+$/, 'cache-control': 'no-store' })
+      t.ok(unknown.ms < ANSWER_MS_MAX, `that took ${Math.round(unknown.ms)} ms`)
+      t.equal((await ask(server.url, '/__heartbeat__')).status, 200, 'it is ready')
+      for (const replica of databases.replicas) {
+        if (how === 'killed') await replica.start()
+        else replica.resume()
+      }
+      await until('it heals', isFresh)
+    })
+    t.strictSame(
+      new Set(seen.map(({ text }) => text).filter((text) => text.includes(KNOWN[0] as string))),
+      new Set([before.text]),
+    )
+    t.equal((await observe(server.url, 'nobody@faults.test')).status, 200)
+  })
+}
+
+t.test('the primary is killed: checks go on, edits are told to try again', async (t) => {
+  await until('the replica is in touch', isFresh)
+  await while_(t, async () => {
+    await databases.primary.kill()
+    const { code } = await runCatalog(['addon', 'disable', KNOWN[0] as string, '--yes'], environment)
+    t.equal(code, 4, 'unavailable')
+    await databases.primary.start()
+  })
+  await catalog('version', 'add', KNOWN[0] as string, await makeXpi(folder, { id: KNOWN[0] as string, version: '2.0' }))
+  await until('the edit arrives', async () => (await observe(server.url, KNOWN[0] as string)).version === '2.0')
+})

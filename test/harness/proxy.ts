@@ -1,0 +1,61 @@
+/** A way between two parties that a test can lead elsewhere or cut. */
+
+import { connect, createServer, type Socket } from 'node:net'
+import type { Test } from 'tap'
+import { freePort } from './ports.ts'
+
+export interface Proxy {
+  readonly port: number
+  /** From now on it leads to another port of 127.0.0.1; what is connected is cut. */
+  leadTo(port: number): void
+  /** Cuts what is connected and refuses what comes. */
+  cut(): void
+}
+
+export async function startProxy(t: Pick<Test, 'teardown'>, target: number): Promise<Proxy> {
+  const port = await freePort()
+  const sockets = new Set<Socket>()
+  let current: number | undefined = target
+  const hangUp = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  const server = createServer((incoming) => {
+    if (current === undefined) {
+      incoming.destroy()
+      return
+    }
+    const outgoing = connect(current, '127.0.0.1')
+    for (const [socket, other] of [
+      [incoming, outgoing],
+      [outgoing, incoming],
+    ] as const) {
+      sockets.add(socket)
+      socket.setNoDelay(true)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+      socket.pipe(other)
+    }
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  t.teardown(async () => {
+    hangUp()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  return {
+    port,
+    leadTo(other) {
+      current = other
+      hangUp()
+    },
+    cut() {
+      current = undefined
+      hangUp()
+    },
+  }
+}
