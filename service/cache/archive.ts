@@ -95,8 +95,8 @@ export async function restore({
 /** Snapshots of a generation, the newest first. */
 function snapshotsOf(folder: string, generation: string): { path: string; counter: number }[] {
   return filesOf(folder, generation, SNAPSHOT_SUFFIX)
-    .map((path) => ({ path, counter: Number.parseInt(basename(path).split(' ')[1] ?? '', 10) }))
-    .sort((one, other) => other.counter - one.counter)
+    .map((path) => ({ path, counter: Number(basename(path).split(' ')[1]) }))
+    .sort((one, other) => other.counter - one.counter || (one.path < other.path ? 1 : -1))
 }
 
 /** Files that belong to a generation; those of another are another service's. */
@@ -182,6 +182,8 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
   let snapshotAt: number | undefined
   let snapshotWanted = false
   let bytesSinceSnapshot = 0
+  /** The journals reach back to the snapshots that are there. */
+  let isCarriedOn = true
   let marked: Position | undefined
   let writing: Promise<void> | undefined
   let closed = false
@@ -267,7 +269,8 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
     }
     const { isComplete, pending, applications, trueAt } = state()
     const { position } = timeline
-    const path = join(folder, `${generation} ${String(position.counter).padStart(16, '0')}${SNAPSHOT_SUFFIX}`)
+    const name = `${generation} ${String(position.counter).padStart(16, '0')} ${Date.now()}${SNAPSHOT_SUFFIX}`
+    const path = join(folder, name)
     snapshotWanted = false
     bytesSinceSnapshot = 0
     const begunAt = performance.now()
@@ -282,7 +285,13 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
     const { entries, bytes } = await writeSnapshot(path, memory, head, stopping.signal)
     snapshotAt = Date.now()
     log.info({ entries, bytes, ms: Math.round(performance.now() - begunAt) }, 'a snapshot was written')
-    removeOld()
+    if (isCarriedOn) removeOld()
+    else {
+      // What lies between an older snapshot and this one is in no journal. Another one soon makes two again.
+      for (const older of snapshotsOf(folder, generation)) if (older.path !== path) rmSync(older.path, { force: true })
+      isCarriedOn = true
+      snapshotWanted = true
+    }
   }
 
   /** Keeps so many snapshots, and the journals that the oldest of them needs. */
@@ -311,6 +320,7 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
     },
     beginAnew(reason) {
       const { heartbeatMs } = timeline.position
+      isCarriedOn = false
       attempt(() => {
         if (reason === 'lost') {
           // Another process may have begun anew before us: what it has written since stays.

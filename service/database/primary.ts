@@ -114,10 +114,14 @@ function explained(error: QueryError, endpoint: Endpoint): Error {
     })
   }
   if (!isFatal(error)) return error
-  return new VersioncheckError('database_unreachable', `The connection to ${where} was lost: ${error.code}.`, {
-    hint: 'What was committed stays, the rest was undone. See how far it came, and try again.',
-    cause: error,
-  })
+  return new VersioncheckError(
+    'database_unreachable',
+    `The connection to ${where} was lost: ${error.code ?? error.message}.`,
+    {
+      hint: 'What was committed stays, the rest was undone. See how far it came, and try again.',
+      cause: error,
+    },
+  )
 }
 
 /** ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD, and ER_DUP_ENTRY: another transaction inserted the row first. */
