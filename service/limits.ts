@@ -118,7 +118,7 @@ export const LOAD_RETRY_MS = 500
 /** A journal of so many bytes is reason for a new snapshot. */
 export const JOURNAL_BYTES_MAX = 32 * 1024 * 1024
 /** How often it is noted that what is held was true, and looked whether a snapshot is due. */
-export const JOURNAL_MARK_MS = 5_000
+export const JOURNAL_MARK_MS = 2_000
 /** A snapshot is not put off for longer than that where there are changes, in milliseconds. */
 export const SNAPSHOT_EVERY_MS = 3_600_000
 /** Snapshots kept: the last and the one before. */

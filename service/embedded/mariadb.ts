@@ -103,7 +103,8 @@ export async function installDataFolder(dataFolder: string, sql: string): Promis
     ...runAs(),
   ]
   try {
-    await promisify(execFile)(install, args)
+    const TMPDIR = temporaryFolderOf(dataFolder)
+    await promisify(execFile)(install, args, { env: { ...process.env, TMPDIR } })
   } catch (cause) {
     const { stdout = '', stderr = '' } = cause as { stdout?: string; stderr?: string }
     throw new VersioncheckError(
@@ -120,9 +121,6 @@ export async function installDataFolder(dataFolder: string, sql: string): Promis
 export async function startMariadb(options: MariadbOptions, isReady: () => Promise<boolean>): Promise<Mariadb> {
   const { dataFolder, socketPath, logFile, serverId, port } = options
   const { server } = requireMariadb()
-  // Of its own: a server that starts removes the temporary tables it finds in its folder, whoever's they are.
-  const temporaryFolder = `${dataFolder}.tmp`
-  mkdirSync(temporaryFolder, { recursive: true, mode: 0o700 })
   const networking = port === undefined ? ['--skip-networking'] : ['--bind-address=127.0.0.1', `--port=${port}`]
   const args = [
     '--no-defaults',
@@ -130,7 +128,7 @@ export async function startMariadb(options: MariadbOptions, isReady: () => Promi
     `--socket=${socketPath}`,
     `--pid-file=${join(dataFolder, 'server.pid')}`,
     `--log-error=${logFile}`,
-    `--tmpdir=${temporaryFolder}`,
+    `--tmpdir=${temporaryFolderOf(dataFolder)}`,
     `--server-id=${serverId}`,
     ...networking,
     ...SETTINGS,
@@ -166,6 +164,13 @@ export async function startMariadb(options: MariadbOptions, isReady: () => Promi
     })
   }
   return { pid: child.pid as number, ended, stop: () => stop(child, ended) }
+}
+
+/** One of its own: a server that starts removes the temporary tables it finds in its folder, whoever's they are. */
+function temporaryFolderOf(dataFolder: string): string {
+  const folder = `${dataFolder}.tmp`
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return folder
 }
 
 async function stop(child: ChildProcess, ended: Promise<string>): Promise<void> {

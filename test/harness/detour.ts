@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { freePort } from './ports.ts'
 
-export interface Proxy {
+export interface Detour {
   readonly port: number
   /** From now on it leads to another port of 127.0.0.1; what is connected is cut. */
   leadTo(port: number): void
@@ -12,7 +12,7 @@ export interface Proxy {
   cut(): void
 }
 
-export async function startProxy(t: Pick<Test, 'teardown'>, target: number): Promise<Proxy> {
+export async function startDetour(t: Pick<Test, 'teardown'>, target: number): Promise<Detour> {
   const port = await freePort()
   const sockets = new Set<Socket>()
   let current: number | undefined = target
