@@ -1,10 +1,11 @@
 /**
- * Prepares a checkout for a command: `node deploy/prepare.mjs code|server|test`. Installs what is missing, builds what has
+ * Prepares a checkout for a command: `node deploy/prepare.mjs code|server|bench|test`. Installs what is missing, builds what has
  * changed, and is done in a tenth of a second where there is nothing to do. It runs before there are any dependencies, so it
  * has none.
  *
  *     code     npm dependencies, dist/
  *     server   code, and MariaDB where the private one will be needed
+ *     bench    server, and what benches load it with
  *     test     server, and what the tests drive: a browser, curl
  */
 
@@ -28,6 +29,7 @@ const NODE_MIN = [20, 18, 1]
 /** Programs, and the Debian packages they come in. The tests run the examples of the docs, which use curl. */
 const debianPackages = {
   server: { mariadbd: 'mariadb-server-core', 'mariadb-install-db': 'mariadb-client-core mariadb-server-core' },
+  bench: { wrk: 'wrk', memcached: 'memcached' },
   test: { memcached: 'memcached', 'mariadb-dump': 'mariadb-client', 'firefox-esr': 'firefox-esr', curl: 'curl' },
 }
 
@@ -37,9 +39,9 @@ takeTurns()
 prepareDependencies()
 prepareBuild()
 if (target !== 'code' && !process.env.DATABASE_URL) preparePrograms(debianPackages.server)
-if (target === 'test') {
+if (target === 'test' || target === 'bench') {
   preparePrograms(debianPackages.server)
-  preparePrograms(debianPackages.test)
+  preparePrograms(debianPackages[target])
 }
 
 function requireNode() {

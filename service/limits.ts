@@ -18,6 +18,11 @@ export const HEALTH_MS = 10_000
 export const HEALTH_REQUESTS_MIN = 20
 export const HEALTH_UNAVAILABLE_MAX = 0.1
 
+/** A ready answer up to so long is sent from memory that is used again. Nearly all are below 600 bytes. */
+export const SENDABLE_BYTES_MAX = 2_048
+/** Answers that aren't ready, kept after they were made: some 10 MiB. */
+export const MADE_ANSWERS_MAX = 16_384
+
 // Downloads
 
 /** At once in one worker; each holds an open file and one chunk. */

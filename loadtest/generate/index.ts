@@ -1,4 +1,4 @@
 /** The generator: a realistic catalogue in the import format, as big as one likes, for tests and load tests. */
 
 export { generateAddons } from './addons.ts'
-export { addGenerateCommand } from './command.ts'
+export { addGenerateCommand, writeCatalogue } from './command.ts'

@@ -33,6 +33,8 @@ export class Memory implements EntryMemory {
   readonly words: Int32Array
   readonly bytes: Buffer
   readonly entriesMax: number
+  /** Entries that have come or gone. */
+  changes = 0
   /** Entries that had to go for others, or found no room. */
   evictions = 0
   private readonly arena: Arena
@@ -41,8 +43,6 @@ export class Memory implements EntryMemory {
   private byFile: Promise<IntTable> | undefined
   private filesIndexed = 0
   private filesIndexedAt = 0
-  /** Entries that have come or gone. */
-  private changes = 0
   private readonly key = new GuidKey()
   private hand = 0
 

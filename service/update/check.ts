@@ -5,7 +5,7 @@
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import { type Application, formatFor, type ManifestFormat, readAppVersion } from '../addon/index.ts'
-import { RETRY_AFTER_S } from '../limits.ts'
+import { MADE_ANSWERS_MAX, RETRY_AFTER_S, SENDABLE_BYTES_MAX } from '../limits.ts'
 import { choose, chooseFrom, NONE } from './choose.ts'
 import {
   type Answer,
@@ -32,6 +32,8 @@ import { decodeForm, emptyQuery, type ModeCode, modeCodeOf, readQuery } from './
 
 /** The entries that a worker holds. */
 export interface Held extends EntryMemory {
+  /** Rises whenever an entry comes or goes. */
+  readonly changes: number
   /** Where the entry of a guid begins, in words; 0 where it isn't held. */
   find(key: GuidKey): number
 }
@@ -137,12 +139,25 @@ export function createCheck(options: CheckOptions): Check {
   const query = emptyQuery()
   const client = { high: 0, low: 0 }
   const key = new GuidKey()
+  const sendable = new Sendable()
+  const made = new MadeAnswers()
+  let lastApplications: ReadonlyMap<string, Application> | undefined
+  let lastApplication: Application | undefined
+
+  /** Nearly all clients are the same application: comparing its guid is quicker than looking it up. */
+  function findApplication(guid: string): Application | undefined {
+    const all = applications()
+    if (all === lastApplications && lastApplication?.guid === guid) return lastApplication
+    lastApplications = all
+    lastApplication = all.get(guid)
+    return lastApplication
+  }
 
   function check(res: HttpResponse, req: HttpRequest, closing: boolean, head: boolean): void {
     readQuery(req.getQuery(), query)
     const { id, appId, appVersion } = query
     const ifNoneMatch = req.getHeader('if-none-match')
-    const application = appId === undefined ? undefined : applications().get(appId)
+    const application = appId === undefined ? undefined : findApplication(appId)
     if (application === undefined || !id || !appVersion) {
       counts.invalid++
       const format = application?.manifest ?? 'json'
@@ -156,15 +171,15 @@ export function createCheck(options: CheckOptions): Check {
     if (at > 0) {
       counts.memory++
       if (standing.isStale) counts.memoryStale++
-      const { words, bytes } = held as Held
+      const { words } = held as Held
       const candidate = choose(words, at, application.id, high, low, mode)
       const start = candidate === NONE ? 0 : (words[candidate + CANDIDATE_ANSWER] as number)
       const format = formatFor(application, high, low)
       if (start !== 0 && format === 'json' && !head && ifNoneMatch === '' && !standing.isWithheld) {
-        const first = at * 4 + start
-        standing.headers.setTag(words, (first - ETAG_BYTES) >> 2)
+        const first = at + (start >> 2)
+        standing.headers.setTag(words, first - ETAG_BYTES / 4)
         res.writeHeader('Content-Type', standing.headers.value as unknown as string)
-        res.end(new Uint8Array(bytes.buffer, first, words[candidate + CANDIDATE_ANSWER + 1]), closing)
+        res.end(sendable.copy(words, first, words[candidate + CANDIDATE_ANSWER + 1] as number), closing)
         return
       }
       const asked = { application, format, high, low, mode }
@@ -202,7 +217,14 @@ export function createCheck(options: CheckOptions): Check {
   /** What isn't ready: nothing suits, an older candidate, RDF, HEAD, a validator. */
   function sendHeld(res: HttpResponse, entry: Entry, candidate: number, asked: Asked, delivery: Delivery): void {
     const cacheControl = standing.isWithheld ? NO_STORE : CACHE_CONTROL
-    send(res, '', asked.format, answerAt(entry, candidate, asked), standing.cacheStatus, cacheControl, delivery)
+    // An answer in JSON is told by its candidate, or, where nothing suits, by its entry.
+    const place = candidate === NONE ? entry.at : candidate
+    let answer = asked.format === 'json' ? made.get(place, (held as Held).changes) : undefined
+    if (answer === undefined) {
+      answer = answerAt(entry, candidate, asked)
+      if (asked.format === 'json') made.set(place, answer)
+    }
+    send(res, '', asked.format, answer, standing.cacheStatus, cacheControl, delivery)
   }
 
   function answerAt(entry: Entry, candidate: number, { application, format }: Asked): Answer {
@@ -333,6 +355,45 @@ export function createCheck(options: CheckOptions): Check {
     head: (res, req, closing) => check(res, req, closing, true),
     getListing: (res, req, closing) => listing(res, req, closing, false),
     headListing: (res, req, closing) => listing(res, req, closing, true),
+  }
+}
+
+/**
+ * The bytes of a ready answer in memory that is always the same, with a view for each length: a view of its own for each answer
+ * would be garbage at once, and takes longer to make than 300 bytes to copy.
+ */
+class Sendable {
+  private readonly words = new Int32Array(SENDABLE_BYTES_MAX / 4)
+  private readonly views = Array.from(
+    { length: SENDABLE_BYTES_MAX + 1 },
+    (_, length) => new Uint8Array(this.words.buffer, 0, length),
+  )
+
+  /** Good until the next copy. `first`: the word that the answer begins with; `length`: of it, in bytes. */
+  copy(words: Int32Array, first: number, length: number): Uint8Array {
+    if (length > SENDABLE_BYTES_MAX) return new Uint8Array(words.buffer, first * 4, length)
+    const end = (length + 3) >> 2
+    for (let at = 0; at < end; at++) this.words[at] = words[first + at] as number
+    return this.views[length] as Uint8Array
+  }
+}
+
+/** Answers that had to be made, for the next client that gets the same; forgotten whenever an entry changes. */
+class MadeAnswers {
+  private readonly answers = new Map<number, Answer>()
+  private changes = 0
+
+  get(place: number, changes: number): Answer | undefined {
+    if (changes !== this.changes) {
+      this.changes = changes
+      this.answers.clear()
+    }
+    return this.answers.get(place)
+  }
+
+  set(place: number, answer: Answer): void {
+    if (this.answers.size >= MADE_ANSWERS_MAX) this.answers.clear()
+    this.answers.set(place, answer)
   }
 }
 

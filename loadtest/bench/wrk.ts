@@ -1,0 +1,109 @@
+/** wrk, Debian's load generator: it needs a tenth of what a generator in Node needs, and so leaves the server its processor. */
+
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { Failure } from '../failure.ts'
+import { isInstalled } from './processes.ts'
+
+/** What clients ask, one path after the other, from the start again at the end. */
+export interface RequestFile {
+  readonly script: string
+  readonly count: number
+  remove(): void
+}
+
+export interface LoadOptions {
+  readonly url: string
+  readonly requests: RequestFile
+  readonly connections: number
+  readonly seconds: number
+  /** The processors it keeps to; absent: any. */
+  readonly processors?: string
+}
+
+export interface LoadResult {
+  readonly requests: number
+  readonly rate: number
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
+  /** Answers other than 2xx and 3xx, and broken connections. */
+  readonly errors: number
+}
+
+/** The headers of a Firefox of today. */
+const HEADERS = `
+wrk.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
+wrk.headers["Accept"] = "*/*"
+wrk.headers["Accept-Language"] = "en-US,en;q=0.9"
+wrk.headers["Accept-Encoding"] = "gzip, deflate, br, zstd"
+wrk.headers["Connection"] = "keep-alive"
+wrk.headers["Pragma"] = "no-cache"
+wrk.headers["Cache-Control"] = "no-cache"
+`
+
+export function requireWrk(): void {
+  if (!isInstalled('wrk')) throw new Failure('wrk is not installed. As root: apt-get install wrk.', undefined)
+}
+
+export function writeRequests(paths: Iterable<string>): RequestFile {
+  requireWrk()
+  const folder = mkdtempSync(join(tmpdir(), 'versioncheck-bench-'))
+  const list = [...paths]
+  writeFileSync(join(folder, 'paths'), list.join('\n'))
+  const script = join(folder, 'requests.lua')
+  writeFileSync(
+    script,
+    `${HEADERS}
+local requests, at = {}, 0
+init = function(args)
+  for path in io.lines("${join(folder, 'paths')}") do requests[#requests + 1] = wrk.format("GET", path) end
+  at = tonumber(args[1] or "0") % #requests
+end
+request = function()
+  at = at % #requests + 1
+  return requests[at]
+end
+`,
+  )
+  return { script, count: list.length, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+let offset = 0
+
+/** Each run goes on in the list where the last one stopped, or thereabouts. */
+export async function load({ url, requests, connections, seconds, processors }: LoadOptions): Promise<LoadResult> {
+  const args = [
+    '-t1',
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '--latency',
+    '-s',
+    requests.script,
+    url,
+    '--',
+    String(offset),
+  ]
+  const [program, ...rest] = processors === undefined ? ['wrk', ...args] : ['taskset', '-c', processors, 'wrk', ...args]
+  const { stdout } = await promisify(execFile)(program as string, rest)
+  const count = Number(/(\d+) requests in/.exec(stdout)?.[1])
+  offset += count
+  const failed = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0)
+  const broken = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? []
+  if (!(count > 0)) throw new Failure(`wrk got no answer from ${url}:\n${stdout}`, undefined)
+  return {
+    requests: count,
+    rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
+    p50: milliseconds(/50%\s+(\S+)/.exec(stdout)?.[1]),
+    p99: milliseconds(/99%\s+(\S+)/.exec(stdout)?.[1]),
+    errors: failed + broken.reduce((sum, value) => sum + Number(value), 0),
+  }
+}
+
+function milliseconds(text = ''): number {
+  const [, value, unit] = /^([\d.]+)(us|ms|s)$/.exec(text) ?? []
+  return Number(value) * { us: 0.001, ms: 1, s: 1_000 }[(unit ?? 'ms') as 'us' | 'ms' | 's']
+}
