@@ -37,7 +37,10 @@ export default {
       }),
     },
     rule('the-sample-stands-alone', '^service/(?!sample/)', { path: '^service/sample/' }),
-    rule('loadtest-knows-no-rooms', '^loadtest/', { path: '^service/', pathNot: '^service/addon/index\\.ts$' }),
+    rule('loadtest-knows-no-rooms', '^loadtest/(?!bench/)', {
+      path: '^service/',
+      pathNot: '^service/addon/index\\.ts$',
+    }),
     rule('tests-are-not-imported', '^(service|loadtest)/', { path: '^test/' }),
     rule('no-cycles', '', { circular: true }),
   ],

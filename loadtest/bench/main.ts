@@ -3,16 +3,31 @@
 
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { Failure } from '../failure.ts'
+import { runCold } from './cold.ts'
+import { runFreshness } from './freshness.ts'
 import { type BenchRun, describeReport, holds, type Report } from './report.ts'
+import { runResident } from './resident.ts'
 import { save } from './save.ts'
 import { prepareBench } from './setup.ts'
+import { runShared } from './shared.ts'
+import { runTalk } from './talk.ts'
 import { runWarm } from './warm.ts'
 
 const benches: Readonly<Record<string, { readonly what: string; readonly run: (run: BenchRun) => Promise<Report> }>> = {
   warm: { what: 'a check from memory against the bare HTTP library', run: runWarm },
+  cold: { what: 'a check that no tier holds, batched and one by one', run: runCold },
+  talk: { what: 'the 1,600 cold checks a second of the talk', run: runTalk },
+  resident: { what: 'memory, starts and pauses with all add-ons held', run: runResident },
+  memcached: { what: 'a check by the tier that answers, and restarts', run: runShared },
+  freshness: { what: 'from the commit of an edit until it shows', run: runFreshness },
 }
 
 const EXIT_CODES_HELP = `
+Benches:
+${Object.entries(benches)
+  .map(([name, { what }]) => `  ${name.padEnd(10)} ${what}`)
+  .join('\n')}
+
 Exit codes:
   0  measured, and all that is promised holds
   1  something promised is missed, or it could not be measured
@@ -33,7 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
   let missed = false
   const program = new Command('bench')
     .description('measure what is promised')
-    .argument('<name...>', `one or several of ${Object.keys(benches).join(', ')}, or all`)
+    .argument('<name...>', 'one or several of those below, or all')
     .option('--addons <n>', 'add-ons in the catalogue', whole(1, 10_000_000), 300_000)
     .option('--rounds <n>', 'how often each is run', whole(1, 100), 5)
     .option('--seconds <n>', 'length of one run', whole(1, 600), 4)

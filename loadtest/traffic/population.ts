@@ -12,6 +12,8 @@ export interface Population {
   readonly versions: readonly string[]
   /** Daily users. */
   readonly users: readonly number[]
+  /** Whether clients are told of it. */
+  readonly isPublic: readonly boolean[]
 }
 
 /** Draws add-ons by their users. */
@@ -73,6 +75,8 @@ export function drawUniformly({ guids }: Population): Draw {
 interface AddonLine {
   readonly guid: string
   readonly average_daily_users?: number | null
+  readonly status?: string
+  readonly disabled_by_user?: boolean | null
   readonly versions?: readonly { readonly version: string }[]
 }
 
@@ -80,14 +84,17 @@ interface Growing extends Population {
   readonly guids: string[]
   readonly versions: string[]
   readonly users: number[]
+  readonly isPublic: boolean[]
 }
 
 function emptyPopulation(): Growing {
-  return { guids: [], versions: [], users: [] }
+  return { guids: [], versions: [], users: [], isPublic: [] }
 }
 
-function add(population: Growing, { guid, average_daily_users: users, versions }: AddonLine): void {
+function add(population: Growing, addon: AddonLine): void {
+  const { guid, average_daily_users: users, versions, status, disabled_by_user: isDisabled } = addon
   population.guids.push(guid)
+  population.isPublic.push(isDisabled !== true && status !== 'disabled' && status !== 'deleted')
   population.versions.push(versions?.at(-1)?.version ?? '1.0')
   population.users.push(users ?? 0)
 }

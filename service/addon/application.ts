@@ -14,11 +14,6 @@ export interface Application {
   readonly jsonSince: PackedVersion | null
 }
 
-/** Whether some version of the application is answered in RDF. */
-export function readsRdf(application: Application): boolean {
-  return application.jsonSince === null || application.jsonSince.high > 0 || application.jsonSince.low > 0
-}
-
 /** What an application of a given version reads (contract section 5). */
 export function formatFor({ jsonSince }: Application, high: number, low: number): ManifestFormat {
   if (jsonSince === null) return 'rdf'

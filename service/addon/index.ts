@@ -1,7 +1,7 @@
 /** What things are: guids, application versions, compatibility, the words of the catalogue. Pure; no database, no HTTP. */
 
 export { packAppVersion, readAppVersion, splitPacked } from './app-version.ts'
-export { type Application, formatFor, readsRdf } from './application.ts'
+export { type Application, formatFor } from './application.ts'
 export { judge, type Mode, type Verdict } from './compatibility.ts'
 export { GUID_BYTES_MAX, parseGuid } from './guid.ts'
 export {

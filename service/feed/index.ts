@@ -1,6 +1,6 @@
 /** The change feed: what was edited, in order. Both ends of `changes`, and what is known of it. */
 
 export { appendChanges, type Change } from './append.ts'
-export { prune, startHeartbeat } from './heartbeat.ts'
+export { startHeartbeat } from './heartbeat.ts'
 export { type NumberedChange, type ReloadReason, startTail, type Tail } from './tail.ts'
-export { type Position, START, Timeline } from './timeline.ts'
+export { type Position, Timeline } from './timeline.ts'
