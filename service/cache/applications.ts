@@ -4,27 +4,24 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Application, type ManifestFormat, splitPacked } from '../addon/index.ts'
 import { type Replicas, readStatement } from '../database/index.ts'
 import { COLD_MS_MAX, DATABASE_START_MS_MAX, RECONNECT_MS_MAX, RECONNECT_MS_MIN } from '../limits.ts'
+import type { KnownApplications } from '../update/index.ts'
 
-export interface Applications {
-  /** By guid. */
-  readonly current: () => ReadonlyMap<string, Application>
+export interface Applications extends KnownApplications {
+  /** Reads them where they weren't known. Rejects with `database_unreachable`. */
+  ready(): Promise<void>
   /** Reads them again, and goes on trying until it has. */
   refresh(): Promise<void>
   close(): void
 }
 
-/** `known`: from a snapshot. Without it, resolves once they have been read; rejects with `database_unreachable`. */
-export async function openApplications(
-  replicas: Replicas,
-  known: readonly Application[] | undefined,
-): Promise<Applications> {
+/** `known`: from a snapshot. */
+export function createApplications(replicas: Replicas, known: readonly Application[] | undefined): Applications {
   const statement = readStatement('applications')
   let closed = false
-  let current: ReadonlyMap<string, Application> = byGuid(known ?? [])
 
   async function read(): Promise<void> {
     const rows = await replicas.query(statement, [], COLD_MS_MAX)
-    current = byGuid(
+    applications.byGuid = byGuid(
       rows.map(({ id, guid, name, manifest, jsonSince }) => ({
         id: id as number,
         guid: guid as string,
@@ -47,14 +44,17 @@ export async function openApplications(
     }
   }
 
-  if (known === undefined) await readUntil(Date.now() + DATABASE_START_MS_MAX)
-  return {
-    current: () => current,
+  const applications = {
+    byGuid: byGuid(known ?? []),
+    async ready() {
+      if (known === undefined) await readUntil(Date.now() + DATABASE_START_MS_MAX)
+    },
     refresh: () => readUntil(Number.POSITIVE_INFINITY),
     close() {
       closed = true
     },
   }
+  return applications
 }
 
 function byGuid(applications: readonly Application[]): ReadonlyMap<string, Application> {

@@ -5,7 +5,6 @@
 
 import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Application } from '../addon/index.ts'
 import { type Replicas, readStatement } from '../database/index.ts'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { type NumberedChange, type ReloadReason, startTail, type Tail, Timeline } from '../feed/index.ts'
@@ -19,8 +18,15 @@ import {
   START_WAIT_MS,
 } from '../limits.ts'
 import type { Log } from '../observe/index.ts'
-import { cacheStatus, type Found, type Held, ReadyHeaders, type Standing } from '../update/index.ts'
-import { type Applications, openApplications } from './applications.ts'
+import {
+  cacheStatus,
+  type Found,
+  type Held,
+  type KnownApplications,
+  ReadyHeaders,
+  type Standing,
+} from '../update/index.ts'
+import { createApplications } from './applications.ts'
 import { type Archive, openArchive, restore } from './archive.ts'
 import { loadAll } from './load.ts'
 import { createLookup, type Lookup } from './lookup.ts'
@@ -46,7 +52,7 @@ export interface TiersOptions {
 }
 
 export interface Tiers {
-  readonly applications: () => ReadonlyMap<string, Application>
+  readonly applications: KnownApplications
   readonly held: Held | undefined
   readonly standing: Standing
   fetch(guid: string, done: (found: Found | undefined) => void): void
@@ -89,8 +95,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     memory && restored?.isComplete ? { evictions: memory.evictions } : undefined
   let loading: AbortController | undefined
 
-  let applications: Applications | undefined
-  const current = () => (applications === undefined ? NO_APPLICATIONS : applications.current())
+  const applications = createApplications(replicas, restored?.applications)
 
   const shared = memcached && openShared({ ...memcached, timeline })
   const lookup = createLookup({
@@ -99,7 +104,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     memory,
     shared,
     batching,
-    render: () => ({ siteUrl, applications: [...current().values()], generation }),
+    render: () => ({ siteUrl, applications: [...applications.byGuid.values()], generation }),
     ageS,
     onRefreshed(refreshed) {
       archive?.noteRefreshed(refreshed)
@@ -154,7 +159,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
         state: () => ({
           isComplete: complete !== undefined && complete.evictions === memory?.evictions,
           pending: lookup.refreshing,
-          applications: [...current().values()],
+          applications: [...applications.byGuid.values()],
           trueAt: isFresh() ? Date.now() : trueAt,
         }),
         log,
@@ -166,7 +171,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   }
 
   function onChanges(changes: readonly NumberedChange[]): void {
-    if (changes.some(({ kind }) => kind === 'application')) void applications?.refresh()
+    if (changes.some(({ kind }) => kind === 'application')) void applications.refresh()
     const changed = changes.flatMap(({ number, guid, oldGuid }) =>
       [guid, oldGuid].flatMap((each) => (each === null ? [] : [{ guid: each, counter: number }])),
     )
@@ -190,7 +195,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     else memory?.markAllOutdated()
     archive?.beginAnew(reason)
     updateStanding()
-    void applications?.refresh()
+    void applications.refresh()
     if (memory !== undefined) void load(memory)
   }
 
@@ -209,7 +214,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
           replicas,
           timeline,
           memory: into,
-          render: () => ({ siteUrl, applications: [...current().values()] }),
+          render: () => ({ siteUrl, applications: [...applications.byGuid.values()] }),
           progress,
           since,
           onOutdated: lookup.refresh,
@@ -245,7 +250,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   timer.unref()
 
   try {
-    applications = await openApplications(replicas, restored?.applications)
+    await applications.ready()
   } catch (error) {
     await close()
     throw error
@@ -292,11 +297,11 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     await archive?.close()
     lookup.close()
     shared?.close()
-    applications?.close()
+    applications.close()
   }
 
   return {
-    applications: current,
+    applications,
     held: memory,
     standing,
     fetch: lookup.fetch,
@@ -311,5 +316,3 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     close,
   }
 }
-
-const NO_APPLICATIONS: ReadonlyMap<string, Application> = new Map()

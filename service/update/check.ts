@@ -38,6 +38,11 @@ export interface Held extends EntryMemory {
   find(key: GuidKey): number
 }
 
+/** The applications that may ask; an admin may add some, then the field changes. */
+export interface KnownApplications {
+  readonly byGuid: ReadonlyMap<string, Application>
+}
+
 /** How far what is held can be believed; its fields change as the worker is in touch with its replica or not. */
 export interface Standing {
   /** Of a ready answer. */
@@ -81,8 +86,7 @@ export function emptyCounts(): CheckCounts {
 }
 
 export interface CheckOptions {
-  /** The applications that may ask, by guid; asked for at each request, since an admin may add some. */
-  readonly applications: () => ReadonlyMap<string, Application>
+  readonly applications: KnownApplications
   /** Public base URL, without a slash at its end. */
   readonly siteUrl: string
   /** Undefined: nothing is held. */
@@ -146,7 +150,7 @@ export function createCheck(options: CheckOptions): Check {
 
   /** Nearly all clients are the same application: comparing its guid is quicker than looking it up. */
   function findApplication(guid: string): Application | undefined {
-    const all = applications()
+    const all = applications.byGuid
     if (all === lastApplications && lastApplication?.guid === guid) return lastApplication
     lastApplications = all
     lastApplication = all.get(guid)
@@ -167,43 +171,55 @@ export function createCheck(options: CheckOptions): Check {
     readAppVersion(appVersion, client)
     const { high, low } = client
     const mode = modeCodeOf(query.compatMode)
+    const format = formatFor(application, high, low)
     const at = key.read(id) ? find() : TOO_LONG
-    if (at > 0) {
-      counts.memory++
-      if (standing.isStale) counts.memoryStale++
-      const { words } = held as Held
-      const candidate = choose(words, at, application.id, high, low, mode)
-      const start = candidate === NONE ? 0 : (words[candidate + CANDIDATE_ANSWER] as number)
-      const format = formatFor(application, high, low)
-      if (start !== 0 && format === 'json' && !head && ifNoneMatch === '' && !standing.isWithheld) {
-        const first = at + (start >> 2)
-        standing.headers.setTag(words, first - ETAG_BYTES / 4)
-        res.writeHeader('Content-Type', standing.headers.value as unknown as string)
-        res.end(sendable.copy(words, first, words[candidate + CANDIDATE_ANSWER + 1] as number), closing)
-        return
-      }
+    if (at === 0) {
       const asked = { application, format, high, low, mode }
-      sendHeld(res, { memory: held as Held, at }, standing.isWithheld ? NONE : candidate, asked, {
-        head,
-        closing,
-        ifNoneMatch,
+      answerLater(res, { head, closing, ifNoneMatch }, id, (found, delivery) => (later) => {
+        sendFound(later, id, found, asked, delivery)
       })
       return
     }
-    const format = formatFor(application, high, low)
+    const isPlain = format === 'json' && !head && ifNoneMatch === '' && !standing.isWithheld
     if (at < 0) {
       if (at === UNKNOWN) counts.memory++
-      send(res, '', format, nothingKnown[format], at === UNKNOWN ? standing.cacheStatus : '', CACHE_CONTROL, {
-        head,
-        closing,
-        ifNoneMatch,
-      })
+      if (at === UNKNOWN && isPlain) sendReady(res, madeNothingKnown.tag, 0, nothingKnown.json.body, closing)
+      else {
+        const how = at === UNKNOWN ? standing.cacheStatus : ''
+        send(res, '', format, nothingKnown[format], how, CACHE_CONTROL, { head, closing, ifNoneMatch })
+      }
+      return
+    }
+    counts.memory++
+    if (standing.isStale) counts.memoryStale++
+    const { words } = held as Held
+    const candidate = standing.isWithheld ? NONE : choose(words, at, application.id, high, low, mode)
+    const start = candidate === NONE ? 0 : (words[candidate + CANDIDATE_ANSWER] as number)
+    if (start !== 0 && isPlain) {
+      const first = at + (start >> 2)
+      const body = sendable.copy(words, first, words[candidate + CANDIDATE_ANSWER + 1] as number)
+      sendReady(res, words, first - ETAG_BYTES / 4, body, closing)
       return
     }
     const asked = { application, format, high, low, mode }
-    answerLater(res, { head, closing, ifNoneMatch }, id, (found, delivery) => (later) => {
-      sendFound(later, id, found, asked, delivery)
-    })
+    const entry = { memory: held as Held, at }
+    if (isPlain) {
+      const { tag, answer } = madeAnswer(entry, candidate, asked)
+      sendReady(res, tag, 0, answer.body, closing)
+      return
+    }
+    const cacheControl = standing.isWithheld ? NO_STORE : CACHE_CONTROL
+    const answer = answerAt(entry, candidate, asked)
+    send(res, '', format, answer, standing.cacheStatus, cacheControl, { head, closing, ifNoneMatch })
+  }
+
+  /** An answer in JSON whose ETag lies at a word of some memory. */
+  function sendReady(res: HttpResponse, tags: Int32Array, tagAt: number, body: Uint8Array, closing: boolean): void {
+    const { headers } = standing
+    headers.setTag(tags, tagAt)
+    res.writeHeader('Content-Type', headers.value as unknown as string)
+    if (closing) res.end(body, true)
+    else res.end(body)
   }
 
   /** Where the entry of `key` is held; 0 where it has to be fetched, UNKNOWN where there is none. */
@@ -214,17 +230,10 @@ export function createCheck(options: CheckOptions): Check {
     return ((held.words[at + FLAGS] as number) & OUTDATED) === 0 ? at : 0
   }
 
-  /** What isn't ready: nothing suits, an older candidate, RDF, HEAD, a validator. */
-  function sendHeld(res: HttpResponse, entry: Entry, candidate: number, asked: Asked, delivery: Delivery): void {
-    const cacheControl = standing.isWithheld ? NO_STORE : CACHE_CONTROL
-    // An answer in JSON is told by its candidate, or, where nothing suits, by its entry.
+  /** In JSON: nothing suits, or an older candidate. It is told by its candidate or, where nothing suits, by its entry. */
+  function madeAnswer(entry: Entry, candidate: number, asked: Asked): MadeAnswer {
     const place = candidate === NONE ? entry.at : candidate
-    let answer = asked.format === 'json' ? made.get(place, (held as Held).changes) : undefined
-    if (answer === undefined) {
-      answer = answerAt(entry, candidate, asked)
-      if (asked.format === 'json') made.set(place, answer)
-    }
-    send(res, '', asked.format, answer, standing.cacheStatus, cacheControl, delivery)
+    return made.get(place, (held as Held).changes) ?? made.set(place, answerAt(entry, candidate, asked))
   }
 
   function answerAt(entry: Entry, candidate: number, { application, format }: Asked): Answer {
@@ -280,7 +289,7 @@ export function createCheck(options: CheckOptions): Check {
   }
 
   function sendListing(res: HttpResponse, guid: string, found: Found, delivery: Delivery): void {
-    const firefox = [...applications().values()].find(({ name }) => name === LISTING_APPLICATION)
+    const firefox = [...applications.byGuid.values()].find(({ name }) => name === LISTING_APPLICATION)
     const { entry, offer, tier } = found
     const isHeld = tier === 'memory' && found.ageS === undefined
     const status = isHeld ? standing.cacheStatus : statusOf(found)
@@ -378,12 +387,26 @@ class Sendable {
   }
 }
 
+interface MadeAnswer {
+  readonly answer: Answer
+  /** Its ETag, in words. */
+  readonly tag: Int32Array
+}
+
+function withTag(answer: Answer): MadeAnswer {
+  const tag = new Int32Array(ETAG_BYTES / 4)
+  Buffer.from(tag.buffer).write(answer.etag, 'latin1')
+  return { answer, tag }
+}
+
+const madeNothingKnown = withTag(nothingKnown.json)
+
 /** Answers that had to be made, for the next client that gets the same; forgotten whenever an entry changes. */
 class MadeAnswers {
-  private readonly answers = new Map<number, Answer>()
+  private readonly answers = new Map<number, MadeAnswer>()
   private changes = 0
 
-  get(place: number, changes: number): Answer | undefined {
+  get(place: number, changes: number): MadeAnswer | undefined {
     if (changes !== this.changes) {
       this.changes = changes
       this.answers.clear()
@@ -391,9 +414,11 @@ class MadeAnswers {
     return this.answers.get(place)
   }
 
-  set(place: number, answer: Answer): void {
+  set(place: number, answer: Answer): MadeAnswer {
     if (this.answers.size >= MADE_ANSWERS_MAX) this.answers.clear()
-    this.answers.set(place, answer)
+    const made = withTag(answer)
+    this.answers.set(place, made)
+    return made
   }
 }
 

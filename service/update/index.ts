@@ -1,6 +1,14 @@
 /** The hot path: an update check from its query to its answer. Knows neither databases nor caches; what it needs is handed in. */
 
-export { type CheckCounts, createCheck, emptyCounts, type Found, type Held, type Standing } from './check.ts'
+export {
+  type CheckCounts,
+  createCheck,
+  emptyCounts,
+  type Found,
+  type Held,
+  type KnownApplications,
+  type Standing,
+} from './check.ts'
 export { chooseFrom } from './choose.ts'
 export {
   answerWith,
