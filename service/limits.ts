@@ -147,6 +147,8 @@ export const MEMORY_ENTRIES_MAX = 1_900_000
 export const ENTRY_BYTES_RESERVED = 2_048
 /** Reserved at least, lest the one large add-on of a small cache find no place. */
 export const ARENA_BYTES_MIN = 64 * 1024 * 1024
+/** Entries that may have to go for a single one. Nearly always the first few leave a piece that fits. */
+export const EVICTIONS_A_PUT_MAX = 32
 /** How old the index of files may be that is made while no database can be asked. */
 export const FILE_INDEX_MS = 5_000
 /** Guids that are known to be unknown. */

@@ -1,6 +1,7 @@
 /**
  * Memory for entries: one block, reserved at once and touched as it is used, so that an address is one number and never moves.
- * Freed pieces wait by size for the next piece of that size; the sizes of entries recur, so little is lost.
+ * Freed pieces wait by size for the next piece of that size; the sizes of entries recur, so little is lost. Where all has been
+ * touched, a larger one is cut.
  */
 
 import { ARENA_BYTES_MIN } from '../limits.ts'
@@ -43,10 +44,21 @@ export class Arena {
       this.freeWords -= grains * GRAIN_WORDS
       return at
     }
-    if (this.end + grains * GRAIN_WORDS > this.words.length) return 0
+    if (this.end + grains * GRAIN_WORDS > this.words.length) return this.cut(grains)
     const taken = this.end
     this.end += grains * GRAIN_WORDS
     return taken
+  }
+
+  /** Takes a piece off the smallest larger one that is free. */
+  private cut(grains: number): number {
+    let best = Number.POSITIVE_INFINITY
+    for (const [size, pieces] of this.free) if (size > grains && size < best && pieces.length > 0) best = size
+    const at = this.free.get(best)?.pop()
+    if (at === undefined) return 0
+    this.freeWords -= best * GRAIN_WORDS
+    this.give(at + grains * GRAIN_WORDS, (best - grains) * GRAIN_WORDS)
+    return at
   }
 
   /** Gives a piece back. */

@@ -21,7 +21,10 @@ export interface BatchCounts {
 }
 
 export interface Batcher {
+  /** Once, however often while it waits. */
   ask(key: string): void
+  /** Nobody wants it any more: it is not asked for unless it is under way. */
+  forget(key: string): void
   /** There is something to fill lanes with. */
   wake(): void
   readonly waiting: number
@@ -31,11 +34,10 @@ export interface Batcher {
 }
 
 export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batcher {
-  let keys: string[] = []
-  let first = 0
+  /** What waits, the oldest first, and since when. */
+  const keys = new Map<string, number>()
   let free = lanes
   let scheduled = false
-  let oldestAt = 0
 
   const schedule = () => {
     if (scheduled || free === 0) return
@@ -46,13 +48,7 @@ export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batc
   function flush(): void {
     scheduled = false
     while (free > 0) {
-      const batch = keys.slice(first, first + sizeMax)
-      first += batch.length
-      if (first === keys.length) {
-        keys = []
-        first = 0
-      }
-      if (batch.length > 0) batcher.counts.waitedMs += (performance.now() - oldestAt) * batch.length
+      const batch = takeOldest()
       // One lane is kept for those that can't wait.
       if (batch.length < sizeMax && (batch.length > 0 || free > 1 || lanes === 1))
         batch.push(...fill(sizeMax - batch.length))
@@ -63,23 +59,36 @@ export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batc
       free--
       void run(batch).finally(() => {
         free++
-        if (keys.length > first) schedule()
+        if (keys.size > 0) schedule()
         else batcher.wake()
       })
     }
+  }
+
+  function takeOldest(): string[] {
+    const batch: string[] = []
+    if (keys.size === 0) return batch
+    const now = performance.now()
+    for (const [key, since] of keys) {
+      keys.delete(key)
+      batch.push(key)
+      batcher.counts.waitedMs += now - since
+      if (batch.length >= sizeMax) break
+    }
+    return batch
   }
 
   const batcher: Batcher = {
     counts: { batches: 0, keys: 0, waitedMs: 0 },
     onBatch: undefined,
     get waiting() {
-      return keys.length - first
+      return keys.size
     },
     ask(key) {
-      if (keys.length === first) oldestAt = performance.now()
-      keys.push(key)
+      if (!keys.has(key)) keys.set(key, performance.now())
       schedule()
     },
+    forget: (key) => void keys.delete(key),
     wake: schedule,
   }
   return batcher

@@ -210,6 +210,8 @@ export function createLookup(options: LookupOptions): Lookup {
     const flight = flights.get(guid)
     if (flight === undefined) return
     flights.delete(guid)
+    batches.forget(guid)
+    sharedBatches?.forget(guid)
     waiting -= flight.waiters.length
     for (const done of flight.waiters) done(found)
   }

@@ -3,7 +3,7 @@
  * reached the one that wasn't asked for in the last round goes (CLOCK: one bit an entry, written only when it changes).
  */
 
-import { FILE_INDEX_MS } from '../limits.ts'
+import { ARENA_BYTES_MIN, ENTRY_BYTES_RESERVED, EVICTIONS_A_PUT_MAX, FILE_INDEX_MS } from '../limits.ts'
 import {
   counterOf,
   type Entry,
@@ -25,8 +25,8 @@ import { Slices } from './slices.ts'
 
 export interface MemoryOptions {
   readonly entriesMax: number
-  /** Reserved for entries; used as they come. */
-  readonly bytesMax: number
+  /** Reserved for entries; used as they come. By default what so many entries take, and room for a large one. */
+  readonly bytesMax?: number
 }
 
 export class Memory implements EntryMemory {
@@ -46,7 +46,7 @@ export class Memory implements EntryMemory {
   private readonly key = new GuidKey()
   private hand = 0
 
-  constructor({ entriesMax, bytesMax }: MemoryOptions) {
+  constructor({ entriesMax, bytesMax = Math.max(ARENA_BYTES_MIN, entriesMax * ENTRY_BYTES_RESERVED) }: MemoryOptions) {
     this.entriesMax = entriesMax
     this.arena = new Arena(bytesMax)
     this.words = this.arena.words
@@ -111,7 +111,8 @@ export class Memory implements EntryMemory {
     }
     while (this.size >= this.entriesMax && this.evict());
     let at = this.arena.take(length)
-    while (at === 0 && this.evict()) at = this.arena.take(length)
+    // What is larger than most may find no room however many go; it isn't worth all of them.
+    for (let gone = 0; at === 0 && gone < EVICTIONS_A_PUT_MAX && this.evict(); gone++) at = this.arena.take(length)
     if (at === 0) {
       this.evictions++
       return false
@@ -204,12 +205,14 @@ export class Memory implements EntryMemory {
   adoptNewer(at: number): void {
     const entry = { memory: this, at }
     const old = this.entryOf(guidOf(entry))
-    if (this.size >= this.entriesMax || (old !== undefined && counterOf(old) >= counterOf(entry))) {
-      this.arena.give(at, lengthOf(entry) / 4)
+    const isNewer = old === undefined || counterOf(old) < counterOf(entry)
+    if (isNewer && (old !== undefined || this.size < this.entriesMax)) {
+      if (old !== undefined) this.free(old)
+      this.adopt(at)
       return
     }
-    if (old !== undefined) this.free(old)
-    this.adopt(at)
+    if (isNewer) this.evictions++
+    this.arena.give(at, lengthOf(entry) / 4)
   }
 
   private adopt(at: number): void {

@@ -8,15 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Replicas, readStatement } from '../database/index.ts'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { type NumberedChange, type ReloadReason, startTail, type Tail, Timeline } from '../feed/index.ts'
-import {
-  COLD_MS_MAX,
-  ENTRY_BYTES_RESERVED,
-  LOAD_RETRY_MS,
-  MEMCACHED_TTL_S,
-  SILENT_MS_MAX,
-  STANDING_MS,
-  START_WAIT_MS,
-} from '../limits.ts'
+import { COLD_MS_MAX, LOAD_RETRY_MS, MEMCACHED_TTL_S, SILENT_MS_MAX, STANDING_MS, START_WAIT_MS } from '../limits.ts'
 import type { Log } from '../observe/index.ts'
 import {
   cacheStatus,
@@ -80,10 +72,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   const { replicas, siteUrl, memoryEntries, batching, memcached, snapshotFolder, snapshotAgeMaxS, log } = options
   const generation = hash('sha256', `${FORMAT}\n${siteUrl}`, 'base64url').slice(0, 16)
   const timeline = new Timeline()
-  const memory =
-    memoryEntries === 0
-      ? undefined
-      : new Memory({ entriesMax: memoryEntries, bytesMax: memoryEntries * ENTRY_BYTES_RESERVED })
+  const memory = memoryEntries === 0 ? undefined : new Memory({ entriesMax: memoryEntries })
   const closing = new AbortController()
 
   const restored = memory && (await restore({ folder: snapshotFolder, generation, memory, log }))

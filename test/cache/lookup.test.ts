@@ -1,0 +1,307 @@
+/** How what isn't held is found: asked for once, judged by the feed, given back in time whatever the source does. */
+
+import { setImmediate as turn } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { createLookup, type Lookup, type LookupOptions, type Refreshed } from '../../service/cache/lookup.ts'
+import { Memory } from '../../service/cache/memory.ts'
+import type { Shared } from '../../service/cache/shared.ts'
+import type { Answered } from '../../service/cache/source.ts'
+import { Timeline } from '../../service/feed/index.ts'
+import { BATCH_GUIDS_MAX, COLD_MS_MAX, COLD_WAITING_MAX } from '../../service/limits.ts'
+import { counterOf, type EntryMemory, type Found } from '../../service/update/index.ts'
+import { until } from '../harness/clients.ts'
+import { entryOf, firefox, offerOf, rendering } from '../harness/entries.ts'
+
+interface Question {
+  readonly guids: readonly string[]
+  /** Answers with these add-ons, as they were at a point of the feed. */
+  answer(counter: number, known?: readonly string[], more?: Partial<Answered>): Promise<void>
+  fail(): Promise<void>
+}
+
+interface Bench {
+  readonly lookup: Lookup
+  readonly timeline: Timeline
+  readonly memory: Memory | undefined
+  readonly questions: Question[]
+  readonly refreshed: Refreshed[]
+  readonly troubles: unknown[]
+  readonly stored: Stored[]
+  /** Asks, and collects what comes back. */
+  ask(guid: string): { readonly found: (Found | undefined)[] }
+}
+
+interface Stored {
+  readonly entries: readonly EntryMemory[]
+  readonly counter: number
+}
+
+interface BenchOptions {
+  readonly memory?: Memory | undefined
+  /** What memcached has, by guid. */
+  readonly shared?: ReadonlyMap<string, EntryMemory>
+  readonly render?: LookupOptions['render']
+}
+
+const VERSION = '1.0'
+
+function prepare(t: Pick<Test, 'teardown'>, { memory = emptyMemory(), shared, ...options }: BenchOptions = {}): Bench {
+  const timeline = new Timeline()
+  timeline.begin({ counter: 10, token: 1, heartbeatMs: 1 })
+  const questions: Question[] = []
+  const refreshed: Refreshed[] = []
+  const troubles: unknown[] = []
+  const stored: Stored[] = []
+  const settle = async () => {
+    for (let each = 0; each < 5; each++) await turn()
+  }
+  const lookup = createLookup({
+    timeline,
+    memory,
+    source: {
+      ask: (guids) =>
+        new Promise((resolve, reject) => {
+          questions.push({
+            guids,
+            async answer(counter, known = guids, more = {}) {
+              const offers = new Map(
+                known.map((guid) => [guid, offerOf({ guid, versions: [VERSION, `${counter}.0`] })]),
+              )
+              resolve({ counter, token: counter, offers, isBehind: false, ...more })
+              await settle()
+            },
+            async fail() {
+              reject(new Error('no replica answers'))
+              await settle()
+            },
+          })
+        }),
+    },
+    shared: shared && fakeShared(shared, stored),
+    batching: true,
+    render: () => ({ ...rendering, generation: 'g' }),
+    ageS: () => 0,
+    onRefreshed: (some) => void refreshed.push(...some),
+    onTrouble: (error) => void troubles.push(error),
+    ...options,
+  })
+  t.teardown(lookup.close)
+  return {
+    lookup,
+    timeline,
+    memory,
+    questions,
+    refreshed,
+    troubles,
+    stored,
+    ask(guid) {
+      const found: (Found | undefined)[] = []
+      lookup.fetch(guid, (one) => found.push(one))
+      return { found }
+    },
+  }
+}
+
+function fakeShared(entries: ReadonlyMap<string, EntryMemory>, stored: Stored[]): Shared {
+  return {
+    isUsable: true,
+    get: async (guids) => new Map([...entries].filter(([guid]) => guids.includes(guid))),
+    set: (some, counter) => void stored.push({ entries: some.map(({ memory }) => memory), counter }),
+    counts: { hits: 0, misses: 0, outdated: 0, forged: 0, stored: 0 },
+    errors: 0,
+    close: () => {},
+  }
+}
+
+function emptyMemory(): Memory {
+  return new Memory({ entriesMax: 100, bytesMax: 1024 * 1024 })
+}
+
+/** A change of an add-on arrives. */
+function change({ timeline, lookup, memory }: Bench, number: number, guid: string): void {
+  timeline.learn(number, number, [guid])
+  lookup.forgetUnknown(guid)
+  if (memory?.markOutdated(guid, number)) lookup.refresh(guid)
+  timeline.advance({ counter: number, token: number, heartbeatMs: number })
+}
+
+t.test('an add-on is asked for once, however many wait for it, and all are told', async (t) => {
+  const bench = prepare(t)
+  const asked = ['a@x', 'a@x', 'b@x', 'a@x'].map(bench.ask)
+  await turn()
+  t.strictSame(
+    bench.questions.map(({ guids }) => guids),
+    [['a@x', 'b@x']],
+  )
+  t.equal(bench.lookup.waiting, 4)
+  await bench.questions[0]?.answer(10, ['a@x'])
+  for (const { found } of asked) t.match(found, [{ tier: 'replica', ageS: undefined }])
+  t.equal(asked[0]?.found[0]?.offer?.guid, 'a@x')
+  t.equal(asked[2]?.found[0]?.offer, undefined, 'nobody knows b')
+  t.equal(bench.lookup.waiting, 0)
+  t.ok(bench.memory?.has('a@x'), 'it is held from now on')
+})
+
+t.test('a guid that nobody knows is not asked for again until it may have been made', async (t) => {
+  const bench = prepare(t)
+  bench.ask('a@x')
+  await turn()
+  await bench.questions[0]?.answer(10, [])
+  t.match(bench.ask('a@x').found, [{ tier: 'memory' }])
+  t.equal(bench.questions.length, 1)
+  change(bench, 11, 'a@x')
+  bench.ask('a@x')
+  await turn()
+  t.equal(bench.questions.length, 2)
+})
+
+t.test('what a query says that began before a change is given, but not kept', async (t) => {
+  for (const known of [['a@x'], []]) {
+    const bench = prepare(t)
+    const { found } = bench.ask('a@x')
+    await turn()
+    change(bench, 11, 'a@x')
+    await bench.questions[0]?.answer(10, known)
+    t.equal(found.length, 1)
+    t.notOk(bench.memory?.has('a@x'))
+    t.equal(bench.lookup.unknown, 0)
+  }
+})
+
+t.test('what has changed is fetched by itself, told before it shows, and until then waited for', async (t) => {
+  const bench = prepare(t)
+  bench.memory?.put(entryOf({ guid: 'a@x' }, 10))
+  change(bench, 11, 'a@x')
+  await turn()
+  t.strictSame(bench.questions[0]?.guids, ['a@x'])
+  t.ok(bench.lookup.refreshing.has('a@x'))
+  const { found } = bench.ask('a@x')
+  t.strictSame(found, [])
+  await bench.questions[0]?.answer(11)
+  t.match(bench.refreshed, [{ guid: 'a@x', counter: 11 }])
+  t.equal(found.length, 1)
+  t.equal(bench.lookup.refreshing.size, 0)
+  const held = bench.memory?.entryOf('a@x')
+  t.equal(held && counterOf(held), 11)
+})
+
+t.test('one that is gone is told as gone, and held no more', async (t) => {
+  const bench = prepare(t)
+  bench.memory?.put(entryOf({ guid: 'a@x' }, 10))
+  change(bench, 11, 'a@x')
+  await turn()
+  await bench.questions[0]?.answer(11, [])
+  t.strictSame(bench.refreshed, [{ guid: 'a@x', counter: 11, entry: undefined }])
+  t.notOk(bench.memory?.has('a@x'))
+})
+
+t.test('where nobody answers, what is held but outdated offers nothing; the unknown is not answered', async (t) => {
+  const bench = prepare(t)
+  bench.memory?.put(entryOf({ guid: 'a@x' }, 10))
+  change(bench, 11, 'a@x')
+  const held = bench.ask('a@x')
+  const unknown = bench.ask('b@x')
+  await turn()
+  for (const question of bench.questions) await question.fail()
+  t.match(held.found, [{ tier: 'memory', isWithheld: true }])
+  t.ok((held.found[0]?.ageS ?? 0) >= 1)
+  t.strictSame(unknown.found, [undefined])
+  t.ok(bench.troubles.length > 0)
+  await until('it is asked for again', () => bench.questions.length > 1)
+})
+
+t.test('whatever the source does, everybody is told in time, once', async (t) => {
+  const bench = prepare(t)
+  const begunAt = performance.now()
+  const asked = Array.from({ length: 500 }, (_, number) => bench.ask(`${number % 400}@x`))
+  await until('all are told', () => asked.every(({ found }) => found.length > 0), 1_000)
+  const ms = performance.now() - begunAt
+  t.ok(ms >= COLD_MS_MAX, `after ${Math.round(ms)} ms`)
+  t.ok(ms < 300 + 100, `after ${Math.round(ms)} ms`)
+  for (const question of bench.questions) await question.answer(10)
+  t.ok(asked.every(({ found }) => found.length === 1 && found[0] === undefined))
+  t.equal(bench.lookup.waiting, 0)
+})
+
+t.test('a source that is too slow does not gather questions that nobody waits for', async (t) => {
+  const bench = prepare(t)
+  const rounds = 3
+  for (let round = 1; round <= rounds; round++) {
+    const asked = Array.from({ length: COLD_WAITING_MAX }, (_, number) => bench.ask(`${round}-${number}@x`))
+    t.equal(bench.lookup.waiting, COLD_WAITING_MAX)
+    t.strictSame(bench.ask('one-more@x').found, [undefined], 'one more is told at once')
+    await until('all are told', () => asked.every(({ found }) => found.length === 1))
+  }
+  t.ok(bench.lookup.batches.waiting <= COLD_WAITING_MAX, `${bench.lookup.batches.waiting} wait`)
+  t.equal(bench.lookup.batches.waiting, 0, 'nobody waits for them')
+  const late = bench.ask('late@x')
+  for (const question of bench.questions.splice(0)) await question.answer(10)
+  t.ok(bench.questions.length <= 1)
+  await bench.questions[0]?.answer(10)
+  t.match(late.found, [{ tier: 'replica' }], 'who comes later is served at once')
+  t.ok(BATCH_GUIDS_MAX < COLD_WAITING_MAX)
+})
+
+t.test('of a replica that is behind an answer is given, marked, and not kept', async (t) => {
+  const bench = prepare(t)
+  const { found } = bench.ask('a@x')
+  await turn()
+  await bench.questions[0]?.answer(9, ['a@x'], { isBehind: true })
+  t.match(found, [{ tier: 'replica' }])
+  t.ok((found[0]?.ageS ?? 0) >= 1)
+  t.notOk(bench.memory?.has('a@x'))
+  t.equal(bench.timeline.seen, 10)
+})
+
+t.test('memcached is asked first, and what it has is held', async (t) => {
+  const shared = new Map([['a@x', entryOf({ guid: 'a@x' }, 10).memory]])
+  const bench = prepare(t, { shared })
+  const known = bench.ask('a@x')
+  const unknown = bench.ask('b@x')
+  await until('the source is asked', () => bench.questions.length > 0)
+  t.match(known.found, [{ tier: 'memcached', ageS: undefined }])
+  t.ok(bench.memory?.has('a@x'))
+  t.strictSame(bench.questions[0]?.guids, ['b@x'])
+  await bench.questions[0]?.answer(10)
+  t.match(unknown.found, [{ tier: 'replica' }])
+  t.equal(bench.stored.length, 1)
+})
+
+t.test('what has changed is not taken from memcached', async (t) => {
+  const shared = new Map([['a@x', entryOf({ guid: 'a@x' }, 10).memory]])
+  const bench = prepare(t, { shared })
+  bench.memory?.put(entryOf({ guid: 'a@x' }, 10))
+  change(bench, 11, 'a@x')
+  bench.ask('a@x')
+  await until('the source is asked', () => bench.questions.length > 0)
+  t.ok(bench.questions[0]?.guids.includes('a@x'))
+})
+
+t.test('an entry that lacks an application which is not known here yet is made again', async (t) => {
+  const known = [firefox]
+  const bench = prepare(t, { render: () => ({ ...rendering, applications: [...known], generation: 'g' }) })
+  const offers = new Map([['a@x', offerOf({ guid: 'a@x', applicationId: 7 })]])
+  const { found } = bench.ask('a@x')
+  await turn()
+  await bench.questions[0]?.answer(10, [], { offers })
+  t.equal(found.length, 1)
+  await until('it is asked for again', () => bench.questions.length === 2)
+  known.push({ ...firefox, id: 7, guid: '{7}' })
+  await bench.questions[1]?.answer(10, [], { offers })
+  const held = bench.memory?.entryOf('a@x')
+  t.equal(held && bench.memory?.isOutdated(held), false)
+  t.equal(bench.lookup.refreshing.size, 0)
+})
+
+t.test(
+  'once an answer was given, an older one of memcached is not true any more, though the feed is not so far',
+  async (t) => {
+    const bench = prepare(t)
+    t.ok(bench.timeline.isCurrent('a@x', 10, 1))
+    bench.ask('a@x')
+    await turn()
+    await bench.questions[0]?.answer(15)
+    t.notOk(bench.timeline.isCurrent('a@x', 10, 1), 'it may lack the change that was in the answer')
+    t.ok(bench.timeline.isCurrent('b@x', 10, 1), 'of others it is')
+  },
+)
