@@ -4,7 +4,7 @@
  */
 
 import { Random, type Weighted, weighted, zipfWeighted } from '../generate/random.ts'
-import type { Draw, Population } from './population.ts'
+import type { Draw } from './population.ts'
 
 export const FIREFOX = '{ec8030f7-c20a-464f-9b0e-13a3a9e97384}'
 export const ANDROID = '{aa3c5121-dab2-40e2-81ca-7ea25febc110}'
@@ -126,20 +126,4 @@ export function checkPath(client: Client, guid: string, version: string): string
 /** In a request line nothing may stand that isn't ASCII, nor a blank; Firefox's URL parser escapes these. */
 function encode(path: string): string {
   return path.replaceAll('+', '%2B').replaceAll(/[^\u0021-\u007e]+/g, encodeURIComponent)
-}
-
-/** Checks of so many clients, one after the other. */
-export function* checksOf(
-  population: Population,
-  draw: Draw,
-  seed: number,
-  firstClient = 0,
-): Generator<{ readonly path: string; readonly addon: number; readonly client: Client }> {
-  for (let number = firstClient; ; number++) {
-    const client = makeClient(seed, number, draw)
-    for (const addon of client.addons) {
-      const path = checkPath(client, population.guids[addon] as string, population.versions[addon] as string)
-      yield { path, addon, client }
-    }
-  }
 }

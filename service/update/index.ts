@@ -1,6 +1,5 @@
 /** The hot path: an update check from its query to its answer. Knows neither databases nor caches; what it needs is handed in. */
 
-<<<<<<< HEAD
 export {
   type CheckCounts,
   createCheck,
@@ -10,9 +9,6 @@ export {
   type KnownApplications,
   type Standing,
 } from './check.ts'
-=======
-export { type CheckCounts, createCheck, emptyCounts, type Found, type Held, type Standing } from './check.ts'
->>>>>>> tests
 export { chooseFrom } from './choose.ts'
 export {
   answerWith,
