@@ -164,10 +164,19 @@ export function createLookup(options: LookupOptions): Lookup {
 
   function take(guids: readonly string[], { offers, counter, token }: Answered): void {
     timeline.see(counter)
-    // The query may have begun before a change that is known by now.
-    const current = guids.filter((guid) => counter >= timeline.lastChangeOf(guid))
+    const { generation, ...rendering } = render()
+    const applications = new Set(rendering.applications.map(({ id }) => id))
+    const lacking: string[] = []
+    const current = guids.filter((guid) => {
+      // The query may have begun before a change that is known by now.
+      if (counter < timeline.lastChangeOf(guid)) return false
+      timeline.noteAnswer(guid, counter)
+      if (offers.get(guid)?.candidates.every(({ applicationId }) => applications.has(applicationId)) ?? true) return true
+      // Of an application that was added a moment ago: the entry would lack it for good.
+      lacking.push(guid)
+      return false
+    })
     if (memory !== undefined || shared !== undefined) {
-      const { generation, ...rendering } = render()
       const entries = current.map((guid) => {
         const offer = offers.get(guid)
         return { guid, counter, entry: offer && makeEntry(offer, counter, rendering) }
@@ -182,6 +191,10 @@ export function createLookup(options: LookupOptions): Lookup {
       )
     }
     for (const guid of current) refreshing.delete(guid)
+    if (lacking.length > 0) {
+      staleRetryAt = performance.now() + STALE_RETRY_MS
+      for (const guid of lacking) refreshing.add(guid)
+    }
     for (const guid of guids) {
       const offer = offers.get(guid)
       finish(guid, { tier: 'replica', ageS: undefined, ...(offer && { offer }) })

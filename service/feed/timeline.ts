@@ -43,8 +43,17 @@ export class Timeline {
 
   /** Takes note of a change; in order. */
   learn(number: number, token: number, guids: readonly (string | null)[]): void {
-    for (const guid of guids) if (guid !== null) this.lastChange[bucketOf(guid)] = number
+    for (const guid of guids) if (guid !== null) this.raiseLastChange(guid, number)
     this.noteToken(number, token)
+  }
+
+  /**
+   * Takes note of an answer that was read at a point that may lie beyond what is known: the changes up to there aren't, and one of
+   * them may have been the add-on's.
+   */
+  noteAnswer(guid: string, counter: number): void {
+    this.see(counter)
+    if (counter > this.position.counter) this.raiseLastChange(guid, counter)
   }
 
   /** All changes up to a position are known now. */
@@ -72,6 +81,11 @@ export class Timeline {
   /** Whether what was read of an add-on at a point is still its state, by all that is known. */
   isCurrent(guid: string, counter: number, token: number): boolean {
     return counter >= this.floor && this.has(counter, token) && counter >= this.lastChangeOf(guid)
+  }
+
+  private raiseLastChange(guid: string, number: number): void {
+    const bucket = bucketOf(guid)
+    if (number > (this.lastChange[bucket] as number)) this.lastChange[bucket] = number
   }
 
   private noteToken(counter: number, token: number): void {

@@ -1,7 +1,7 @@
 /** Metrics in the text format of Prometheus, on a port of their own that only this machine can reach. */
 
 import { createServer } from 'node:http'
-import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import type { Log } from './log.ts'
 
@@ -12,6 +12,8 @@ export interface Metrics {
 
 /** `port` 0: any free one. Throws `port_in_use`. */
 export async function startMetrics(port: number, log: Log): Promise<Metrics> {
+  // Not by those who don't measure: the command line starts sooner without.
+  const { collectDefaultMetrics, Registry } = await import('prom-client')
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const server = createServer(async (req, res) => {

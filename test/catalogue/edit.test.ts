@@ -51,7 +51,7 @@ t.test('ten writers withdraw and restore versions at once', async (t) => {
   t.strictSame(await problems(), [], 'the read model agrees')
 
   const [numbers] = await stack.owner.rows(
-    'SELECT COUNT(*) AS count, MIN(number) AS first, MAX(number) AS last FROM changes',
+    "SELECT COUNT(*) AS count, MIN(number) AS first, MAX(number) AS last FROM changes WHERE kind <> 'all'",
   )
   t.equal(numbers?.count, (numbers?.last as number) - (numbers?.first as number) + 1, 'numbers without gaps')
   const [counter] = await stack.owner.rows('SELECT value FROM change_counter')

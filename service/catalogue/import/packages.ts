@@ -45,21 +45,20 @@ for (const [network, prefix] of [
   privateAddresses.addSubnet(network, prefix, 'ipv4')
 }
 for (const [network, prefix] of [
-  ['::', 127],
-  ['64:ff9b::', 96],
-  ['100::', 64],
+  ['2001::', 23],
   ['2001:db8::', 32],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['ff00::', 8],
+  ['2002::', 16],
+  ['3fff::', 20],
 ] as const) {
   privateAddresses.addSubnet(network, prefix, 'ipv6')
 }
+/** All that is handed out of IPv6 lies in here; what lies elsewhere leads home, or into IPv4 by another door. */
+const globalUnicast = new BlockList()
+globalUnicast.addSubnet('2000::', 3, 'ipv6')
 
 export function isPrivateAddress(address: string): boolean {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return privateAddresses.check(mapped, 'ipv4')
-  return privateAddresses.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  if (isIP(address) === 4) return privateAddresses.check(address, 'ipv4')
+  return !globalUnicast.check(address, 'ipv6') || privateAddresses.check(address, 'ipv6')
 }
 
 export interface Fetcher {
