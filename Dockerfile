@@ -1,7 +1,7 @@
 # The server, for production: Node 24 on Debian 13, as a user without rights. The database is another's: DATABASE_URL names it.
 #
-#   docker build -t versioncheck .
-#   docker run -p 8080:8080 -v versioncheck-files:/files -e DATABASE_URL=mysql://… -e SITE_URL=https://… versioncheck
+#   docker build -t versioncheck --build-arg COMMIT=$(git rev-parse HEAD) .
+#   docker run -p 8080:8080 -v versioncheck-files:/files -v versioncheck-data:/data -e DATABASE_URL=mysql://… -e SITE_URL=https://… versioncheck
 #
 # docs/operations.md has the rest.
 
@@ -22,19 +22,21 @@ COPY deploy/build.mjs deploy/
 COPY service service
 COPY loadtest loadtest
 COPY sql sql
+# What /__version__ says.
+ARG COMMIT= SOURCE= BUILD_URL=
 RUN node deploy/build.mjs \
  && rm -r dist/loadtest dist/sample dist/service/sample \
  && chmod +x dist/service/catalog.js
 
 FROM node:24-trixie-slim
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 FILES_DIR=/files
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 FILES_DIR=/files DATA_DIR=/data
 WORKDIR /app
 COPY package.json ./
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY deploy/healthcheck.mjs deploy/
 RUN ln -s /app/dist/service/catalog.js /usr/local/bin/catalog \
- && install -d -o node -g node /files
+ && install -d -o node -g node /files /data
 USER node
 EXPOSE 8080
 STOPSIGNAL SIGTERM

@@ -63,7 +63,8 @@ function prepareDependencies() {
   const wanted = digest([readFileSync(join(root, 'package-lock.json')), process.version, process.arch])
   if (stampIs(stamp, wanted)) return
   say('installing the npm dependencies')
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true })
+  // Those of development too, whatever NODE_ENV says: what is missing here is built here.
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true })
   writeFileSync(stamp, wanted)
 }
 

@@ -4,7 +4,15 @@ import { openTiers } from './cache/index.ts'
 import type { Config } from './config.ts'
 import { type Endpoint, openReplicas } from './database/index.ts'
 import { createDownload, openStore } from './files/index.ts'
-import { type Address, endWithoutBody, findAddress, type Library, listen, type Route } from './http/index.ts'
+import {
+  type Address,
+  endWithoutBody,
+  findAddress,
+  type Handler,
+  type Library,
+  listen,
+  type Route,
+} from './http/index.ts'
 import { createHealth, describeProgram, type Log, startMetrics } from './observe/index.ts'
 import { createCheck, emptyCounts } from './update/index.ts'
 import { watchWorker } from './watch.ts'
@@ -86,15 +94,12 @@ export async function startWorker({ config, readers, cacheSecret, uws, log }: Wo
           { path: '/update/', get: check.get, head: check.head },
           { path: '/update/*', get: check.getListing, head: check.headListing },
           { path: '/:application/downloads/file/:id/:filename', get: download.get, head: download.head },
-          { path: '/__lbheartbeat__', get: (res, _req, closing) => sendText(res, '200 OK', '', closing) },
-          {
-            path: '/__heartbeat__',
-            get(res, _req, closing) {
-              const { isReady, ...details } = health.judge(closing)
-              sendText(res, isReady ? '200 OK' : '503 Service Unavailable', JSON.stringify(details), closing)
-            },
-          },
-          { path: '/__version__', get: (res, _req, closing) => sendText(res, '200 OK', program, closing) },
+          textRoute('/__lbheartbeat__', () => ({ status: '200 OK', text: '' })),
+          textRoute('/__heartbeat__', (closing) => {
+            const { isReady, ...details } = health.judge(closing)
+            return { status: isReady ? '200 OK' : '503 Service Unavailable', text: JSON.stringify(details) }
+          }),
+          textRoute('/__version__', () => ({ status: '200 OK', text: program })),
         ]
       },
     })
@@ -106,9 +111,15 @@ export async function startWorker({ config, readers, cacheSecret, uws, log }: Wo
   }
 }
 
-type Response = Parameters<Route['get']>[0]
-
-function sendText(res: Response, status: string, text: string, closing: boolean): void {
-  res.writeStatus(status).writeHeader('Content-Type', 'application/json').writeHeader('Cache-Control', 'no-store')
-  res.end(text, closing)
+/** `answer` is told whether the answer will close its connection. */
+function textRoute(path: string, answer: (closing: boolean) => { status: string; text: string }): Route {
+  const handler =
+    (head: boolean): Handler =>
+    (res, _req, closing) => {
+      const { status, text } = answer(closing)
+      res.writeStatus(status).writeHeader('Content-Type', 'application/json').writeHeader('Cache-Control', 'no-store')
+      if (head) endWithoutBody(res, closing, Buffer.byteLength(text))
+      else res.end(text, closing)
+    }
+  return { path, get: handler(false), head: handler(true) }
 }

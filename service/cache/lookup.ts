@@ -171,7 +171,8 @@ export function createLookup(options: LookupOptions): Lookup {
       // The query may have begun before a change that is known by now.
       if (counter < timeline.lastChangeOf(guid)) return false
       timeline.noteAnswer(guid, counter)
-      if (offers.get(guid)?.candidates.every(({ applicationId }) => applications.has(applicationId)) ?? true) return true
+      if (offers.get(guid)?.candidates.every(({ applicationId }) => applications.has(applicationId)) ?? true)
+        return true
       // Of an application that was added a moment ago: the entry would lack it for good.
       lacking.push(guid)
       return false

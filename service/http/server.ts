@@ -132,12 +132,13 @@ export function listen(options: ServerOptions): Server {
     app.any(
       path,
       guarded(
-        (res, _req, closing) =>
+        (res, req, closing) =>
           sendProblem(res, {
             status: 405,
             detail: `This address answers ${allow}.`,
             headers: { Allow: allow },
             closing,
+            head: req.getMethod() === 'head',
           }),
         { bodyExpected: true },
       ),

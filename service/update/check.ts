@@ -162,7 +162,7 @@ export function createCheck(options: CheckOptions): Check {
     const { id, appId, appVersion } = query
     const ifNoneMatch = req.getHeader('if-none-match')
     const application = appId === undefined ? undefined : findApplication(appId)
-    if (application === undefined || !id || !appVersion) {
+    if (application === undefined || isBlank(id) || isBlank(appVersion)) {
       counts.invalid++
       const format = application?.manifest ?? 'json'
       send(res, BAD_REQUEST, format, nothingKnown[format], '', CACHE_CONTROL, { head, closing, ifNoneMatch: '' })
@@ -452,6 +452,14 @@ function listingOfOffer(offer: Offer, application: Application, siteUrl: string)
 /** Weak comparison (RFC 9110 section 8.8.3.2). Quotes cannot occur within a tag, so finding it with its quotes is exact. */
 function validates(ifNoneMatch: string, etag: string): boolean {
   return ifNoneMatch.includes(etag) || ifNoneMatch.trim() === '*'
+}
+
+/** Missing, empty, or nothing but white space. */
+function isBlank(text: string | undefined): text is undefined {
+  if (!text) return true
+  const first = text.charCodeAt(0)
+  // Neither a blank nor beyond ASCII, as nearly always.
+  return (first <= 0x20 || first > 0x7e) && text.trim() === ''
 }
 
 /** In a path `+` is itself. */

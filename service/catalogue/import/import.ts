@@ -133,6 +133,8 @@ class Import {
         },
       )
     }
+    // The second pass only asks which slugs are taken.
+    this.claims.keepOnly('slug')
     return this.report(await this.apply(items()))
   }
 
