@@ -437,6 +437,12 @@ t.test('private addresses', async (t) => {
     'fe80::1',
     '::ffff:127.0.0.1',
     '64:ff9b::7f00:1',
+    '64:ff9b:1::a00:1',
+    '::ffff:7f00:1',
+    '::7f00:1',
+    '2002:7f00:1::',
+    '2001:0:4136:e378:8000:63bf:3fff:fdd2',
+    'fec0::1',
   ]) {
     t.equal(isPrivateAddress(address), true, address)
   }

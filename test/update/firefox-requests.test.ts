@@ -36,7 +36,7 @@ function expected(line: string): unknown {
   const query = new URL(line.split(' ')[1] as string, 'http://x').searchParams
   const id = query.get('id')
   if (id === 'flagfox@example.org')
-    return { [id]: Number.parseInt(query.get('appVersion') ?? '') >= 190 ? '3.0' : '2.0' }
+    return { [id]: Number.parseInt(query.get('appVersion') ?? '', 10) >= 190 ? '3.0' : '2.0' }
   return id?.startsWith('{1018') ? { [id]: undefined } : undefined
 }
 

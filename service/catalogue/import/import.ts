@@ -99,6 +99,23 @@ export async function importFile(options: ImportOptions): Promise<ImportReport> 
   }
 }
 
+/** Work in the database goes on while the next lines are read, one turn at a time. */
+class Turns {
+  private running: Promise<void> = Promise.resolve()
+
+  /** Resolves when the turn before has ended and this one has begun; rejects where the one before failed. */
+  async begin(work: () => Promise<void>): Promise<void> {
+    await this.running
+    this.running = work()
+    // Whoever waits for it is told.
+    this.running.catch(() => {})
+  }
+
+  async ended(): Promise<void> {
+    await this.running
+  }
+}
+
 class Import {
   private readonly options: ImportOptions
   /** Where fetched packages wait for the second pass. */
@@ -154,13 +171,18 @@ class Import {
     const applications = new Set((await loadApplicationIds(primary)).keys())
     let waiting: { number: number; line: AddonLine }[] = []
     let addons = 0
-    const checkWaiting = async () => {
+    const checkLines = async (these: typeof waiting) => {
       const reasons = await checkAgainstCatalogue(
         primary,
-        waiting.map(({ line }) => line),
+        these.map(({ line }) => line),
       )
-      for (const [index, { number }] of waiting.entries()) this.refuse(number, reasons[index] ?? [])
+      for (const [index, { number }] of these.entries()) this.refuse(number, reasons[index] ?? [])
+    }
+    const turns = new Turns()
+    const checkWaiting = async () => {
+      const these = waiting
       waiting = []
+      await turns.begin(() => checkLines(these))
     }
     for await (const { number, value, unreadable, part } of items) {
       if (unreadable !== undefined) {
@@ -191,6 +213,7 @@ class Import {
       }
     }
     await checkWaiting()
+    await turns.ended()
     progress({ pass: 'checking', part: 1, addons })
   }
 
@@ -264,30 +287,35 @@ class Import {
     let addons = 0
     let previous: string | undefined
     let keepsPace = true
-    const applyLines = async () => {
-      await this.applyBatch(lines)
-      addons += lines.length
-      lines = []
-      guids = new Set()
+    const applyLines = async (these: typeof lines, part: number) => {
+      await this.applyBatch(these)
+      addons += these.length
       // The replicas may be one batch behind, no more: whoever edits meanwhile waits for them too.
       if (keepsPace && previous !== undefined)
         keepsPace = (await followers.wait(previous, REPLICAS_WAIT_S_MAX)).length === 0
       previous = await primary.position()
+      progress({ pass: 'applying', part, addons })
     }
-    for await (const { number, value, unreadable, part } of items) {
-      if (unreadable !== undefined || this.bad.has(number)) continue
-      const parsed = parseLine(value)
-      if (parsed.kind !== 'addon') continue
-      const line = parsed.addon
-      if (lines.length >= batch || guids.has(line.guid)) {
-        await applyLines()
-        progress({ pass: 'applying', part, addons })
+    const turns = new Turns()
+    try {
+      for await (const { number, value, unreadable, part } of items) {
+        if (unreadable !== undefined || this.bad.has(number)) continue
+        const parsed = parseLine(value)
+        if (parsed.kind !== 'addon') continue
+        const line = parsed.addon
+        if (lines.length >= batch || guids.has(line.guid)) {
+          const these = lines
+          await turns.begin(() => applyLines(these, part))
+          lines = []
+          guids = new Set()
+        }
+        lines.push({ number, line })
+        guids.add(line.guid)
       }
-      lines.push({ number, line })
-      guids.add(line.guid)
+      if (lines.length > 0) await turns.begin(() => applyLines(lines, 1))
+    } finally {
+      await turns.ended()
     }
-    if (lines.length > 0) await applyLines()
-    progress({ pass: 'applying', part: 1, addons })
     return previous === undefined || (await followers.wait(previous, REPLICAS_WAIT_S_MAX)).length === 0
   }
 

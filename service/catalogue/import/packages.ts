@@ -52,13 +52,14 @@ for (const [network, prefix] of [
 ] as const) {
   privateAddresses.addSubnet(network, prefix, 'ipv6')
 }
-/** All that is handed out of IPv6 lies in here; what lies elsewhere leads home, or into IPv4 by another door. */
-const globalUnicast = new BlockList()
-globalUnicast.addSubnet('2000::', 3, 'ipv6')
+/** All that is handed out of IPv6, and IPv4 written so, which the lists judge as IPv4. What lies elsewhere leads home, or into IPv4 by another door. */
+const reachable = new BlockList()
+reachable.addSubnet('2000::', 3, 'ipv6')
+reachable.addSubnet('::ffff:0:0', 96, 'ipv6')
 
 export function isPrivateAddress(address: string): boolean {
   if (isIP(address) === 4) return privateAddresses.check(address, 'ipv4')
-  return !globalUnicast.check(address, 'ipv6') || privateAddresses.check(address, 'ipv6')
+  return !reachable.check(address, 'ipv6') || privateAddresses.check(address, 'ipv6')
 }
 
 export interface Fetcher {
