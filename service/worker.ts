@@ -28,6 +28,8 @@ export interface WorkerOptions {
 
 export interface Worker {
   readonly address: Address
+  /** Number of the last change of the feed that it knows. */
+  readonly position: number
   /** Stops listening, ends what runs, closes everything. May be called twice. */
   close(): Promise<void>
 }
@@ -104,7 +106,13 @@ export async function startWorker({ config, readers, cacheSecret, uws, log }: Wo
       },
     })
     closers.push(server.close)
-    return { address, close }
+    return {
+      address,
+      get position() {
+        return tiers.timeline.position.counter
+      },
+      close,
+    }
   } catch (error) {
     await close()
     throw error

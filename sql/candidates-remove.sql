@@ -1,6 +1,3 @@
--- First half of rebuilding the candidates of some add-ons: those go that may not be offered any more.
-DELETE c
-FROM candidates AS c
-LEFT JOIN offerable AS o
-  ON o.addon_id = c.addon_id AND o.application_id = c.application_id AND o.version_id = c.version_id
-WHERE c.addon_id IN (?) AND o.version_id IS NULL;
+-- First half of rebuilding the candidates of some add-ons: those of add-ons go that have nothing to offer any more.
+DELETE FROM candidates
+WHERE addon_id IN (?) AND addon_id NOT IN (SELECT addon_id FROM offerable WHERE addon_id IN (?));

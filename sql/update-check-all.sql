@@ -7,8 +7,6 @@ SELECT
   IF(a.is_public, a.guid, NULL) AS guid,
   a.slug,
   a.type,
-  c.application_id AS applicationId,
-  c.version_id AS versionId,
   c.facts
 FROM change_counter AS k
 LEFT JOIN (

@@ -1,6 +1,6 @@
 -- What update checks need of the add-ons asked for: each public add-on, and its candidates beside it; and at what point of the
 -- change feed it was read, in a first row even where nobody knows any of them.
--- LEFT JOIN: an add-on nobody knows (no row) and one with nothing to offer (a row without a version) are different answers.
+-- LEFT JOIN: an add-on nobody knows (no row) and one with nothing to offer (a row without facts) are different answers.
 -- Reads two index entries a guid and the candidates it returns, in index order: test/update/join.test.ts.
 SELECT
   k.value AS counter,
@@ -8,8 +8,6 @@ SELECT
   a.guid,
   a.slug,
   a.type,
-  c.application_id AS applicationId,
-  c.version_id AS versionId,
   c.facts
 FROM change_counter AS k
 LEFT JOIN addons AS a

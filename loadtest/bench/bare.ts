@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * The reference: the HTTP library with one constant answer, the same bytes and headers as a check's, and no logic at all. Not one
- * line that isn't needed for that. `BODY_BYTES`: length of the body; `HEADERS=one`: written in one call, as the check does.
+ * line that isn't needed for that, but the counting of requests. `BODY_BYTES`: length of the body; `HEADERS=one`: written in one
+ * call, as the check does.
  */
 
 import { loadLibrary } from '../../service/http/index.ts'
@@ -18,13 +19,19 @@ const block = Buffer.from([value, ...rest.map((header) => header.join(': '))].jo
 
 const app = loadLibrary().uws.App()
 const port = Number(process.env.PORT)
+let count = 0
+app.get('/count', (res) => {
+  res.end(String(count))
+})
 if (process.env.HEADERS === 'one') {
   app.get('/*', (res) => {
+    count++
     res.writeHeader(first, block as unknown as string)
     res.end(body)
   })
 } else {
   app.get('/*', (res) => {
+    count++
     for (const [name, text] of headers) res.writeHeader(name, text)
     res.end(body)
   })

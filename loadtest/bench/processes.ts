@@ -1,7 +1,7 @@
 /** The programs that a bench sets against each other, as processes of their own, and the processor time that each takes. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Failure } from '../failure.ts'
@@ -22,6 +22,10 @@ const TICK_US = 10_000
 
 const running = new Set<ChildProcess>()
 /** What was started ends with the bench, however that ends. */
+export function endWithUs(child: ChildProcess): void {
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+}
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
@@ -33,7 +37,7 @@ export async function startProgram(path: string, environment: Readonly<Record<st
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  running.add(child)
+  endWithUs(child)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
@@ -41,10 +45,7 @@ export async function startProgram(path: string, environment: Readonly<Record<st
     })
   }
   const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => {
-      running.delete(child)
-      resolve()
-    })
+    child.once('exit', () => resolve())
   })
   const program: Program = {
     pid: child.pid as number,
@@ -81,6 +82,15 @@ export function cpuOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
     return sum + (Number(fields[11]) + Number(fields[12])) * TICK_US
+  }, 0)
+}
+
+/** The same of all threads of one process, to the nanosecond. */
+export function preciseCpuOf(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  return threads.reduce((sum, thread) => {
+    const [onCpu] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')
+    return sum + Number(onCpu) / 1_000
   }, 0)
 }
 
@@ -139,7 +149,7 @@ export async function startMemcached(megabytes: number): Promise<Memcached> {
       stdio: 'ignore',
     },
   )
-  running.add(child)
+  endWithUs(child)
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   child.once('error', () => {})
   await pause(300)
@@ -152,7 +162,6 @@ export async function startMemcached(megabytes: number): Promise<Memcached> {
     async stop() {
       child.kill()
       await ended
-      running.delete(child)
     },
   }
 }

@@ -6,18 +6,32 @@
 import { Random } from '../generate/random.ts'
 import { checkPath, type Draw, drawByUsers, drawUniformly, makeClient, type Population } from '../traffic/index.ts'
 import { alternate, median, ratioOf } from './compare.ts'
-import { cpuOf, freePort, type Program, pause, pin, readMetrics, startProgram, startServer } from './processes.ts'
+import {
+  freePort,
+  type Program,
+  pause,
+  pin,
+  preciseCpuOf,
+  readMetrics,
+  startProgram,
+  startServer,
+} from './processes.ts'
 import type { BenchRun, Report } from './report.ts'
-import { type LoadResult, load, type RequestFile, writeRequests } from './wrk.ts'
+import { load, type RequestFile, type SlicedLoad, startSliced, writeRequests } from './wrk.ts'
 
 const CONNECTIONS = 64
 const REQUESTS = 300_000
-const WARM_UP_S = 3
 const SEED = 2
 
-interface Measured extends LoadResult {
+const SLICE_MS = 500
+/** For what is under way to end, before a slice and after it. */
+const SETTLE_MS = 15
+const SLICES_SHOWN = 10
+
+interface Measured {
   /** Microseconds of processor time a request. */
   readonly cpuUs: number
+  readonly rate: number
 }
 
 export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): Promise<Report> {
@@ -32,17 +46,31 @@ export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): P
     const uniform = writeRequests(requestPaths(bench.all, drawUniformly(bench.all)))
     try {
       for (const { pid } of [server, bare, bareOne]) pin(pid, '0')
-      const measure = (program: Program, requests: RequestFile) => () => measureLoad(program, requests, seconds)
-      for (const requests of [popular, uniform])
-        await load({ url: server.url, requests, connections: CONNECTIONS, seconds: WARM_UP_S })
       const contestants = {
-        bare: measure(bare, popular),
-        'bare, headers in one call': measure(bareOne, popular),
-        'memory, by popularity': measure(server, popular),
-        'memory, uniformly': measure(server, uniform),
+        bare: await startContestant(bare, popular, countOfBare),
+        'bare, headers in one call': await startContestant(bareOne, popular, countOfBare),
+        'memory, by popularity': await startContestant(server, popular, countOfServer),
+        'memory, uniformly': await startContestant(server, uniform, countOfServer),
       }
-      const results = await alternate(contestants, rounds, (round, name) =>
-        progress(`round ${round + 1}/${rounds}: ${name}`),
+      const slices = Math.ceil((rounds * seconds * 1_000) / SLICE_MS)
+      const results = await alternate(
+        mapValues(contestants, ({ measure }) => measure),
+        slices,
+        (slice, name) => {
+          if (name === 'bare' && slice % SLICES_SHOWN === 0) progress(`slice ${slice} of ${slices}`)
+        },
+      )
+      for (const { load: sliced } of Object.values(contestants)) await sliced.stop()
+      progress('each by itself, for its latencies')
+      const whole = await alternate(
+        mapValues(
+          contestants,
+          ({ program, requests }) =>
+            () =>
+              load({ url: program.url, requests, connections: CONNECTIONS, seconds, processors: '1' }),
+        ),
+        1,
+        () => {},
       )
       const metrics = await readMetrics(server)
       const cpu = (name: keyof typeof contestants) => results[name].map(({ cpuUs }) => cpuUs)
@@ -56,7 +84,7 @@ export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): P
           median(cpu(name)).toFixed(2),
           (1 / ratioOf(cpu(name), cpu('bare')).median).toFixed(3),
           Math.round(median(results[name].map(({ rate }) => rate))).toLocaleString('en-US'),
-          median(results[name].map(({ p99 }) => p99)).toFixed(2),
+          median(whole[name].map(({ p99 }) => p99)).toFixed(2),
         ]),
         checks: [
           {
@@ -69,14 +97,14 @@ export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): P
             value: 1 / ratioOf(cpu('memory, uniformly'), cpu('bare')).median,
             atLeast: 0.75,
           },
-          { what: 'errors', value: sumOf(Object.values(results).flat(), ({ errors }) => errors), atMost: 0 },
+          { what: 'errors', value: sumOf(Object.values(whole).flat(), ({ errors }) => errors), atMost: 0 },
           {
             what: 'checks that memory had not',
             value: metrics.get('versioncheck_checks_total{tier="replica"}') ?? Number.NaN,
             atMost: 0,
           },
         ],
-        raw: results,
+        raw: { results, whole },
       }
     } finally {
       for (const requests of [popular, uniform]) requests.remove()
@@ -99,10 +127,53 @@ export async function untilComplete(server: Program, msMax = 120_000): Promise<v
   throw new Error(`not all add-ons are resident after ${msMax} ms`)
 }
 
-async function measureLoad(program: Program, requests: RequestFile, seconds: number): Promise<Measured> {
-  const before = cpuOf([program.pid])
-  const result = await load({ url: program.url, requests, connections: CONNECTIONS, seconds, processors: '1' })
-  return { ...result, cpuUs: (cpuOf([program.pid]) - before) / result.requests }
+interface Contestant {
+  readonly program: Program
+  readonly requests: RequestFile
+  readonly load: SlicedLoad
+  readonly measure: () => Promise<Measured>
+}
+
+/**
+ * The generator of each contestant waits, connected, while another one's runs: what disturbs the machine for a second falls on all
+ * alike, since they take turns every half second.
+ */
+async function startContestant(
+  program: Program,
+  requests: RequestFile,
+  countOf: (program: Program) => Promise<number>,
+): Promise<Contestant> {
+  const sliced = await startSliced({ url: program.url, requests, connections: CONNECTIONS, processors: '1' })
+  return {
+    program,
+    requests,
+    load: sliced,
+    async measure() {
+      const before = await countOf(program)
+      await pause(SETTLE_MS)
+      const cpu = preciseCpuOf(program.pid)
+      await sliced.slice(SLICE_MS)
+      await pause(SETTLE_MS)
+      const cpuUs = preciseCpuOf(program.pid) - cpu
+      const count = (await countOf(program)) - before
+      return { cpuUs: cpuUs / count, rate: count / (SLICE_MS / 1_000) }
+    },
+  }
+}
+
+async function countOfBare({ url }: Program): Promise<number> {
+  return Number(await (await fetch(`${url}/count`)).text())
+}
+
+async function countOfServer(program: Program): Promise<number> {
+  return (await readMetrics(program)).get('versioncheck_checks_total{tier="memory"}') ?? Number.NaN
+}
+
+function mapValues<Name extends string, From, To>(
+  values: Readonly<Record<Name, From>>,
+  map: (value: From) => To,
+): Record<Name, To> {
+  return Object.fromEntries(Object.entries<From>(values).map(([name, value]) => [name, map(value)])) as Record<Name, To>
 }
 
 /** One check of a client of its own each. */

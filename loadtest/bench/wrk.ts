@@ -1,12 +1,12 @@
 /** wrk, Debian's load generator: it needs a tenth of what a generator in Node needs, and so leaves the server its processor. */
 
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '../failure.ts'
-import { isInstalled } from './processes.ts'
+import { endWithUs, isInstalled, pause } from './processes.ts'
 
 /** What clients ask, one path after the other, from the start again at the end. */
 export interface RequestFile {
@@ -72,21 +72,53 @@ end
   return { script, count: list.length, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
+/** A generator that runs all the while, and offers load only in the slices in which it is let. */
+export interface SlicedLoad {
+  /** Offers load for so long. */
+  slice(ms: number): Promise<void>
+  stop(): Promise<void>
+}
+
+const SLICED_S_MAX = 36_000
+
+/** Starts it, with all its connections made; it is held until the first slice. */
+export async function startSliced({ url, requests, connections, processors }: SlicedOptions): Promise<SlicedLoad> {
+  const args = ['-c', processors, 'wrk', ...argumentsOf({ url, requests, connections, seconds: SLICED_S_MAX })]
+  const child = spawn('taskset', args, { stdio: 'ignore' })
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  endWithUs(child)
+  const signal = (name: NodeJS.Signals) => process.kill(child.pid as number, name)
+  await pause(SLICED_START_MS)
+  signal('SIGSTOP')
+  return {
+    async slice(ms) {
+      signal('SIGCONT')
+      await pause(ms)
+      signal('SIGSTOP')
+    },
+    async stop() {
+      signal('SIGCONT')
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+/** To read its list of requests, connect, and warm up what it asks. */
+const SLICED_START_MS = 3_000
+
+type SlicedOptions = Required<Omit<LoadOptions, 'seconds'>>
+
+function argumentsOf({ url, requests, connections, seconds }: Omit<LoadOptions, 'processors'>): string[] {
+  return ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', requests.script, url, '--', String(offset)]
+}
+
 let offset = 0
 
 /** Each run goes on in the list where the last one stopped, or thereabouts. */
-export async function load({ url, requests, connections, seconds, processors }: LoadOptions): Promise<LoadResult> {
-  const args = [
-    '-t1',
-    `-c${connections}`,
-    `-d${seconds}s`,
-    '--latency',
-    '-s',
-    requests.script,
-    url,
-    '--',
-    String(offset),
-  ]
+export async function load({ processors, ...options }: LoadOptions): Promise<LoadResult> {
+  const { url } = options
+  const args = argumentsOf(options)
   const [program, ...rest] = processors === undefined ? ['wrk', ...args] : ['taskset', '-c', processors, 'wrk', ...args]
   const { stdout } = await promisify(execFile)(program as string, rest)
   const count = Number(/(\d+) requests in/.exec(stdout)?.[1])

@@ -14,7 +14,7 @@ import {
   SHARED_LANES,
   STALE_RETRY_MS,
 } from '../limits.ts'
-import { type EntryMemory, type Found, makeEntry, type RenderOptions } from '../update/index.ts'
+import { type EntryMemory, type Found, makeEntry, type Offer, type RenderOptions } from '../update/index.ts'
 import { type Batcher, createBatcher } from './batch.ts'
 import type { Memory } from './memory.ts'
 import type { Shared } from './shared.ts'
@@ -164,20 +164,21 @@ export function createLookup(options: LookupOptions): Lookup {
 
   function take(guids: readonly string[], { offers, counter, token }: Answered): void {
     timeline.see(counter)
+    const isHeld = memory !== undefined || shared !== undefined
     const { generation, ...rendering } = render()
     const applications = new Set(rendering.applications.map(({ id }) => id))
+    const isNewest = counter === timeline.seen
     const lacking: string[] = []
     const current = guids.filter((guid) => {
       // The query may have begun before a change that is known by now.
-      if (counter < timeline.lastChangeOf(guid)) return false
-      timeline.noteAnswer(guid, counter)
-      if (offers.get(guid)?.candidates.every(({ applicationId }) => applications.has(applicationId)) ?? true)
-        return true
+      if (!isNewest && counter < timeline.lastChangeOf(guid)) return false
+      if (counter > timeline.position.counter) timeline.noteAnswer(guid, counter)
+      if (!isHeld || knowsApplications(offers.get(guid), applications)) return true
       // Of an application that was added a moment ago: the entry would lack it for good.
       lacking.push(guid)
       return false
     })
-    if (memory !== undefined || shared !== undefined) {
+    if (isHeld) {
       const entries = current.map((guid) => {
         const offer = offers.get(guid)
         return { guid, counter, entry: offer && makeEntry(offer, counter, rendering) }
@@ -279,4 +280,8 @@ export function createLookup(options: LookupOptions): Lookup {
       for (const guid of [...flights.keys()]) finish(guid, undefined)
     },
   }
+}
+
+function knowsApplications(offer: Offer | undefined, ids: ReadonlySet<number>): boolean {
+  return offer?.candidates.every(({ applicationId }) => ids.has(applicationId)) ?? true
 }

@@ -4,7 +4,7 @@ import type { AddonType } from '../addon/index.ts'
 import { type Replicas, type Row, readStatement, withValues } from '../database/index.ts'
 import type { Timeline } from '../feed/index.ts'
 import { BATCH_GUIDS_MAX, COLD_MS_MAX } from '../limits.ts'
-import { type Candidate, type Offer, readFacts } from '../update/index.ts'
+import { type Offer, readOffer } from '../update/index.ts'
 
 /** What a replica said of some add-ons, and at what point of the feed. */
 export interface Answered {
@@ -24,8 +24,7 @@ export interface Source {
 export function createSource(replicas: Replicas, timeline: Timeline): Source {
   const statement = readStatement('update-check')
   // One text a size class, the last guid repeated to fill up: each connection prepares each text once.
-  const texts = new Map<number, string>()
-  for (let size = 1; size <= BATCH_GUIDS_MAX; size *= 2) texts.set(size, withValues(statement, size))
+  const texts = new Map(SIZES.map((size) => [size, withValues(statement, size)]))
 
   return {
     async ask(guids) {
@@ -46,27 +45,26 @@ export function createSource(replicas: Replicas, timeline: Timeline): Source {
 
 export function readAnswer(rows: readonly Row[], isBehind: boolean): Answered {
   const [{ counter, token }] = rows as [Row]
-  const offers = new Map<string, Offer & { readonly candidates: Candidate[] }>()
-  let offer: (Offer & { readonly candidates: Candidate[] }) | undefined
-  for (const row of rows) {
-    if (row.guid === null) continue
-    const guid = row.guid as string
-    if (offer?.guid !== guid) {
-      offer = offers.get(guid)
-      if (offer === undefined) {
-        offer = { guid, slug: row.slug as string, type: row.type as AddonType, candidates: [] }
-        offers.set(guid, offer)
-      }
-    }
-    if (row.versionId !== null) {
-      offer.candidates.push(readFacts(row.applicationId as number, row.versionId as number, row.facts as string))
-    }
+  const offers = new Map<string, Offer>()
+  for (const { guid, slug, type, facts } of rows) {
+    if (guid === null) continue
+    offers.set(guid as string, readOffer(guid as string, slug as string, type as AddonType, facts as string | null))
   }
   return { counter: Number(counter), token: Number(token), offers, isBehind }
 }
 
+/** 1, 2, 3, 4, 6, 8, 12, …: at most a third is repeated. */
+const SIZES: readonly number[] = sizesUpTo(BATCH_GUIDS_MAX)
+
+function sizesUpTo(max: number): number[] {
+  const sizes = [1]
+  for (let size = 2; size <= max; size *= 2) {
+    sizes.push(size)
+    if (size * 1.5 <= max) sizes.push(size * 1.5)
+  }
+  return sizes
+}
+
 function sizeClassOf(count: number): number {
-  let size = 1
-  while (size < count) size *= 2
-  return size
+  return SIZES.find((size) => size >= count) as number
 }

@@ -90,42 +90,54 @@ async function checkRanges(primary: Primary, editor: Editor, fix: boolean, probl
 
 /** `candidates` must hold exactly what `offerable` does. */
 async function checkReadModel(primary: Primary, editor: Editor, fix: boolean, problems: Problem[]): Promise<number> {
-  const key = 'o.addon_id = c.addon_id AND o.application_id = c.application_id AND o.version_id = c.version_id'
+  const due = `SELECT addon_id, GROUP_CONCAT(facts ORDER BY version_id DESC, application_id SEPARATOR x'1E') AS facts
+    FROM offerable WHERE addon_id > ? AND addon_id <= ? GROUP BY addon_id`
   const [last] = await primary.rows('SELECT MAX(id) AS last FROM addons')
   for (let after = 0; after < Number(last?.last ?? 0); after += PAGE) {
-    const between = [after, after + PAGE]
-    const missing = await primary.rows(
-      `SELECT a.id AS addon_id, a.guid, v.version, c.version_id IS NULL AS missing
-       FROM offerable AS o JOIN addons AS a ON a.id = o.addon_id JOIN versions AS v ON v.id = o.version_id
-       LEFT JOIN candidates AS c ON ${key}
-       WHERE o.addon_id > ? AND o.addon_id <= ? AND (c.version_id IS NULL OR o.facts <> c.facts)`,
-      between,
+    const rows = await primary.rows(
+      `SET STATEMENT group_concat_max_len = 1073741824 FOR
+       SELECT a.id AS addon_id, a.guid, due.facts AS due, c.facts AS held
+       FROM addons AS a LEFT JOIN (${due}) AS due ON due.addon_id = a.id LEFT JOIN candidates AS c ON c.addon_id = a.id
+       WHERE a.id > ? AND a.id <= ? AND NOT (due.facts <=> c.facts)`,
+      [after, after + PAGE, after, after + PAGE],
     )
-    const surplus = await primary.rows(
-      `SELECT a.id AS addon_id, a.guid, v.version
-       FROM candidates AS c JOIN addons AS a ON a.id = c.addon_id LEFT JOIN versions AS v ON v.id = c.version_id
-       LEFT JOIN offerable AS o ON ${key}
-       WHERE c.addon_id > ? AND c.addon_id <= ? AND o.version_id IS NULL`,
-      between,
-    )
-    const addonIds = [...new Set([...missing, ...surplus].map(({ addon_id }) => addon_id as number))]
-    if (fix && addonIds.length > 0) await editor.rebuildCandidates(addonIds)
-    for (const row of missing) {
-      const detail =
-        row.missing === 1 ? 'may be offered, but is not in the read model' : 'differs from its row in the read model'
-      problems.push({ kind: 'read model', ...nameOf(row), detail, fixed: fix })
-    }
-    for (const row of surplus) {
-      problems.push({
-        kind: 'read model',
-        ...nameOf(row),
-        detail: 'may not be offered, but is in the read model',
-        fixed: fix,
-      })
+    if (fix && rows.length > 0) await editor.rebuildCandidates(rows.map(({ addon_id }) => addon_id as number))
+    for (const { guid, due, held } of rows) {
+      const differences = differencesOf(candidatesIn(due as string | null), candidatesIn(held as string | null))
+      for (const [version, detail] of differences) {
+        problems.push({ kind: 'read model', ...nameOf({ guid, version }), detail, fixed: fix })
+      }
     }
   }
-  const [row] = await primary.rows('SELECT COUNT(*) AS candidates FROM candidates')
-  return Number(row?.candidates)
+  const [row] = await primary.rows(
+    "SELECT SUM(LENGTH(facts) - LENGTH(REPLACE(facts, CHAR(30 USING utf8mb4), '')) + 1) AS candidates FROM candidates",
+  )
+  return Number(row?.candidates ?? 0)
+}
+
+/** The facts of each candidate, by application and version row. */
+function candidatesIn(facts: string | null): Map<string, string[]> {
+  const candidates = facts === null ? [] : facts.split('\u001e').map((text) => text.split('\u001f'))
+  return new Map(candidates.map((fields) => [fields.slice(0, 2).join(' '), fields]))
+}
+
+type Difference = [version: string | undefined, detail: string]
+const VERSION_FIELD = 9
+
+/** Versions and what is wrong with them. */
+function differencesOf(due: Map<string, string[]>, held: Map<string, string[]>): Difference[] {
+  const differences: Difference[] = []
+  for (const [key, fields] of due) {
+    const kept = held.get(key)
+    if (kept === undefined) differences.push([fields[VERSION_FIELD], 'may be offered, but is not in the read model'])
+    else if (kept.join() !== fields.join()) {
+      differences.push([fields[VERSION_FIELD], 'differs from what the read model has of it'])
+    }
+  }
+  for (const [key, fields] of held) {
+    if (!due.has(key)) differences.push([fields[VERSION_FIELD], 'may not be offered, but is in the read model'])
+  }
+  return differences.length > 0 ? differences : [['', 'stands in another order in the read model']]
 }
 
 /** Every package that a row names must be in the store with the bytes it is named by, which are those that clients are told of. */

@@ -48,12 +48,11 @@ export class Timeline {
   }
 
   /**
-   * Takes note of an answer that was read at a point that may lie beyond what is known: the changes up to there aren't, and one of
-   * them may have been the add-on's.
+   * Takes note of an answer that was read at a point beyond what is known: the changes up to there aren't, and one of them may
+   * have been the add-on's.
    */
   noteAnswer(guid: string, counter: number): void {
-    this.see(counter)
-    if (counter > this.position.counter) this.raiseLastChange(guid, counter)
+    this.raiseLastChange(guid, counter)
   }
 
   /** All changes up to a position are known now. */

@@ -42,15 +42,13 @@ function endWith(
 }
 
 /**
- * Ends an answer to HEAD, with the length that GET would have, or a 304, without any. The older binary wants an abort handler
- * on such an answer, though it is complete, and takes an undefined length for a number.
+ * Ends an answer to HEAD, with the length that GET would have, or a 304, without any. The length goes out as a header of ours: the
+ * older binary waits for a body of a length that it is told, and drops what comes next on the connection. It also wants an abort
+ * handler on such an answer, though it is complete.
  */
 export function endWithoutBody(res: HttpResponse, closing: boolean, length?: number): void {
   res.onAborted(ignore)
-  if (length !== undefined) {
-    res.endWithoutBody(length, closing)
-    return
-  }
+  if (length !== undefined) res.writeHeader('Content-Length', String(length))
   if (closing) res.writeHeader('Connection', 'close')
   res.endWithoutBody()
 }

@@ -1,8 +1,7 @@
 /** The rule, fast: which candidate of an entry a client gets. Its slow twin is `addon/compatibility`. */
 
 import { CANDIDATE_WORDS, isLess, SECTION_WORDS, SECTIONS, STRICT_FLAG, sectionsAt } from './entry.ts'
-import type { Offer } from './offer.ts'
-import { type Candidate, candidatesFor } from './offer.ts'
+import type { Candidate, Offer } from './offer.ts'
 import { IGNORE, type ModeCode, STRICT } from './request.ts'
 
 /** No candidate admits the client. No candidate lies at the start of a memory. */
@@ -45,9 +44,12 @@ export function chooseFrom(
   low: number,
   mode: ModeCode,
 ): Candidate | undefined {
-  return candidatesFor(offer, applicationId).find(({ minHigh, minLow, maxHigh, maxLow, strict }) => {
-    if (isLess(high, low, minHigh, minLow)) return false
-    const binding = mode === STRICT || (mode !== IGNORE && strict)
-    return !binding || !isLess(maxHigh, maxLow, high, low)
-  })
+  let newest: Candidate | undefined
+  for (const candidate of offer.candidates) {
+    if (candidate.applicationId !== applicationId || candidate.versionId < (newest?.versionId ?? 0)) continue
+    if (isLess(high, low, candidate.minHigh, candidate.minLow)) continue
+    const binding = mode === STRICT || (mode !== IGNORE && candidate.strict)
+    if (!binding || !isLess(candidate.maxHigh, candidate.maxLow, high, low)) newest = candidate
+  }
+  return newest
 }

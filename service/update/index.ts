@@ -31,5 +31,5 @@ export {
 } from './entry.ts'
 export { GuidKey } from './guid-key.ts'
 export { cacheStatus, ReadyHeaders } from './headers.ts'
-export { type Candidate, type Offer, readFacts, updateOf } from './offer.ts'
+export { type Candidate, type Offer, readOffer, updateOf } from './offer.ts'
 export { modeCodes } from './request.ts'

@@ -46,52 +46,99 @@ export interface Update {
   readonly infoUrl: string | null
 }
 
-const FIELD_END = '\u001f'
+const FIELD_END = 0x1f
+const CANDIDATE_END = '\u001e'
+/** Of each candidate: numbers first, then texts. */
+const TEXTS = 7
 
-/** Reads the text that the view `offerable` makes of a candidate (sql/candidates-write.sql lists its fields). */
-export function readFacts(applicationId: number, versionId: number, facts: string): Candidate {
-  const fields = facts.split(FIELD_END) as FactFields
-  if (fields.length !== FACT_FIELDS)
-    throw new Error(`the facts of version row ${versionId} have ${fields.length} fields`)
-  const [minHigh, minLow, maxHigh, maxLow, strict, notes, fileId, version, min, max, filename, hash, url, digest] =
-    fields
-  return {
-    applicationId,
-    versionId,
-    minHigh: Number(minHigh),
-    minLow: Number(minLow),
-    maxHigh: Number(maxHigh),
-    maxLow: Number(maxLow),
-    strict: strict === '1',
-    hasReleaseNotes: notes === '1',
-    fileId: Number(fileId),
-    version,
-    min,
-    max,
-    filename,
-    hash: hash || null,
-    url: url || null,
-    package: digest || null,
+/** An add-on as the read model has it; `facts` is null where it has nothing to offer. sql/candidates-write.sql has the fields. */
+export function readOffer(guid: string, slug: string, type: AddonType, facts: string | null): Offer {
+  const candidates: Candidate[] = []
+  if (facts !== null) {
+    for (let start = 0; start < facts.length; ) {
+      const next = facts.indexOf(CANDIDATE_END, start)
+      const end = next < 0 ? facts.length : next
+      candidates.push(new StoredCandidate(facts, start, end))
+      start = end + 1
+    }
   }
+  return { guid, slug, type, candidates }
 }
 
-const FACT_FIELDS = 14
-type FactFields = [
-  minHigh: string,
-  minLow: string,
-  maxHigh: string,
-  maxLow: string,
-  strict: string,
-  notes: string,
-  fileId: string,
-  version: string,
-  min: string,
-  max: string,
-  filename: string,
-  hash: string,
-  url: string,
-  digest: string,
-]
+/** Most candidates are only compared: what is told of one is read when somebody is told. */
+class StoredCandidate implements Candidate {
+  readonly applicationId: number
+  readonly versionId: number
+  readonly minHigh: number
+  readonly minLow: number
+  readonly maxHigh: number
+  readonly maxLow: number
+  readonly strict: boolean
+  readonly hasReleaseNotes: boolean
+  readonly fileId: number
+  private readonly facts: string
+  /** Where its texts begin, and where they end. */
+  private readonly at: number
+  private readonly end: number
+  private texts: readonly string[] | undefined
+
+  constructor(facts: string, start: number, end: number) {
+    let at = start
+    /** The next field, digits only. */
+    const read = () => {
+      let value = 0
+      let code = facts.charCodeAt(at++)
+      for (; code >= 0x30 && code <= 0x39; code = facts.charCodeAt(at++)) value = value * 10 + code - 0x30
+      if (code !== FIELD_END || at > end) throw new Error('facts of a candidate that are none')
+      return value
+    }
+    this.applicationId = read()
+    this.versionId = read()
+    this.minHigh = read()
+    this.minLow = read()
+    this.maxHigh = read()
+    this.maxLow = read()
+    this.strict = read() === 1
+    this.hasReleaseNotes = read() === 1
+    this.fileId = read()
+    this.facts = facts
+    this.at = at
+    this.end = end
+  }
+
+  get version(): string {
+    return this.text(0)
+  }
+  get min(): string {
+    return this.text(1)
+  }
+  get max(): string {
+    return this.text(2)
+  }
+  get filename(): string {
+    return this.text(3)
+  }
+  get hash(): string | null {
+    return this.text(4) || null
+  }
+  get url(): string | null {
+    return this.text(5) || null
+  }
+  get package(): string | null {
+    return this.text(6) || null
+  }
+
+  private text(index: number): string {
+    this.texts ??= this.readTexts()
+    return this.texts[index] as string
+  }
+
+  private readTexts(): string[] {
+    const texts = this.facts.slice(this.at, this.end).split(String.fromCharCode(FIELD_END))
+    if (texts.length !== TEXTS) throw new Error(`the facts of version row ${this.versionId} are none`)
+    return texts
+  }
+}
 
 /** Newest first. The newest candidate is the one of the highest version row, whatever its number says (contract section 2). */
 export function candidatesFor({ candidates }: Offer, applicationId: number): Candidate[] {

@@ -91,9 +91,12 @@ t.test('check finds a read model that lies, a wrong range, a missing package; --
     { guid: 'one@x', versions: VERSIONS.map((version) => ({ version, compatibility: { firefox: { min: '57.0' } } })) },
   ])
   t.strictSame(await problems(), [])
-  const candidateOf = (version: string) => `version_id IN (SELECT id FROM versions WHERE version = '${version}')`
-  await stack.owner.write(`DELETE FROM candidates WHERE ${candidateOf('2.0')}`)
-  await stack.owner.write(`UPDATE candidates SET facts = CONCAT(facts, ' ') WHERE ${candidateOf('3.0')}`)
+  const [stored] = await stack.owner.rows('SELECT facts FROM candidates')
+  const lying = String(stored?.facts)
+    .split('\u001e')
+    .filter((candidate) => !candidate.includes('\u001f2.0\u001f'))
+    .map((candidate) => (candidate.includes('\u001f3.0\u001f') ? `${candidate} ` : candidate))
+  await stack.owner.write('UPDATE candidates SET facts = ?', [lying.join('\u001e')])
   await stack.owner.write(
     "UPDATE files AS f JOIN versions AS v ON v.id = f.version_id SET f.status = 'disabled' WHERE v.version = '4.0'",
   )

@@ -3,6 +3,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { createEditor, type Editor, type ImportReport, importFile } from '../../service/catalogue/index.ts'
 import { readConfig } from '../../service/config.ts'
@@ -30,7 +31,7 @@ export interface Stack {
   load(lines: readonly unknown[], options?: LoadOptions): Promise<ImportReport>
   /** Removes every add-on. */
   empty(): Promise<void>
-  /** Waits until the replica has what was written so far. */
+  /** Waits until the replica has what was written so far, and the worker knows of it. */
   settle(): Promise<void>
 }
 
@@ -77,6 +78,10 @@ export async function startStack(t: TestLike, environment: Readonly<Record<strin
     for (const connection of [owner, primary]) {
       const position = await connection.position()
       if (position !== undefined) await followers.wait(position, 10)
+    }
+    const [row] = await owner.rows('SELECT value FROM change_counter')
+    for (const giveUpAt = Date.now() + 10_000; Date.now() < giveUpAt && worker.position < Number(row?.value); ) {
+      await sleep(1)
     }
   }
 

@@ -24,7 +24,7 @@ import {
 } from '../../service/update/entry.ts'
 import { GuidKey } from '../../service/update/guid-key.ts'
 import { renderListing, renderUpdate } from '../../service/update/json.ts'
-import { type Candidate, type Offer, readFacts, updateOf } from '../../service/update/offer.ts'
+import { type Candidate, type Offer, readOffer, updateOf } from '../../service/update/offer.ts'
 import { IGNORE } from '../../service/update/request.ts'
 import { holds } from '../harness/property.ts'
 
@@ -153,16 +153,59 @@ t.test('the newest answer is ready, with its ETag before it, on a word', async (
 })
 
 t.test('a candidate of an application that is not known yet makes the entry outdated from the start', async (t) => {
-  const row = readFacts(
-    3,
-    1,
-    ['1', '2', '3', '4', '0', '0', '7', '1.0', '57.0', '*', 'a.xpi', '', '', ''].join('\u001f'),
-  )
-  const given: Offer = { guid: 'a@b', slug: 'a', type: 'extension', candidates: [row] }
+  const facts = ['3', '1', '1', '2', '3', '4', '0', '0', '7', '1.0', '57.0', '*', 'a.xpi', '', '', ''].join('\u001f')
+  const given = readOffer('a@b', 'a', 'extension', facts)
   const { words } = makeEntry(given, 1, { siteUrl, applications })
   t.ok((words[FLAGS] as number) & OUTDATED)
   const known = makeEntry(given, 1, { siteUrl, applications: [{ ...android, id: 3 }] })
   t.notOk((known.words[FLAGS] as number) & OUTDATED)
+})
+
+t.test('what the read model has of an add-on is read as it was written', async (t) => {
+  const field = text(30).map((value) => value.replaceAll('\u001e', '').replaceAll('\u001f', ''))
+  const whole = fc.nat({ max: 2 ** 31 })
+  const candidate = fc.record({
+    applicationId: whole,
+    versionId: whole,
+    minHigh: whole,
+    minLow: whole,
+    maxHigh: whole,
+    maxLow: whole,
+    strict: fc.boolean(),
+    hasReleaseNotes: fc.boolean(),
+    fileId: whole,
+    version: field,
+    min: field,
+    max: field,
+    filename: field,
+    hash: field.map((value) => value || null),
+    url: field.map((value) => value || null),
+    package: field.map((value) => value || null),
+  })
+  const write = (one: Candidate) =>
+    Object.values(one)
+      .map((value) => (typeof value === 'boolean' ? Number(value) : (value ?? '')))
+      .join('\u001f')
+  holds(
+    t,
+    'field by field',
+    fc.property(fc.array(candidate, { maxLength: 4 }), (candidates) => {
+      const facts = candidates.length === 0 ? null : candidates.map(write).join('\u001e')
+      const { candidates: read } = readOffer('a@b', 'a', 'extension', facts)
+      return candidates.every((one, index) =>
+        Object.entries(one).every(([name, value]) => read[index]?.[name as keyof Candidate] === value),
+      )
+    }),
+    1_000,
+  )
+  for (const facts of [
+    '1',
+    '1\u001f',
+    '1\u001f2\u001f3\u001f4\u001f5\u001f6\u001f1\u001f1\u001fx\u001f1.0',
+    '\u001e',
+  ]) {
+    t.throws(() => readOffer('a@b', 'a', 'extension', facts), JSON.stringify(facts))
+  }
 })
 
 t.test('guids of up to 255 bytes, and no others', async (t) => {

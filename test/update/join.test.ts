@@ -23,7 +23,7 @@ async function measure(guids: readonly string[]) {
   const reads = await counted('^Handler_read')
   const sorts = await counted('^Sort_')
   const temporary = await counted('^Created_tmp_')
-  return { rows, candidates: rows.filter(({ versionId }) => versionId !== null).length, reads, sorts, temporary }
+  return { rows, candidates: rows.filter(({ facts }) => facts !== null).length, reads, sorts, temporary }
 }
 
 t.test(`${ADDONS} add-ons come in`, async (t) => {
@@ -69,7 +69,7 @@ t.test('what it returns is what the catalogue says', async (t) => {
   )
   t.strictSame(shown, new Set(known.map(({ guid }) => guid)), 'public add-ons, and no others')
   t.ok(
-    rows.some(({ versionId }) => versionId === null),
+    rows.some(({ facts }) => facts === null),
     'one with nothing to offer has a row of its own',
   )
 })
