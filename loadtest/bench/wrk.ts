@@ -129,8 +129,8 @@ export async function load({ processors, ...options }: LoadOptions): Promise<Loa
   return {
     requests: count,
     rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-    p50: milliseconds(/50%\s+(\S+)/.exec(stdout)?.[1]),
-    p99: milliseconds(/99%\s+(\S+)/.exec(stdout)?.[1]),
+    p50: milliseconds(/^\s+50%\s+(\S+)/m.exec(stdout)?.[1]),
+    p99: milliseconds(/^\s+99%\s+(\S+)/m.exec(stdout)?.[1]),
     errors: failed + broken.reduce((sum, value) => sum + Number(value), 0),
   }
 }

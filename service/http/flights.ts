@@ -10,12 +10,12 @@ export class Flight {
   /** Told once when the client goes. */
   onAborted: (() => void) | undefined
   private flying = true
-  private readonly onLanded: () => void
+  private readonly flights: Flights
 
   /** Must be made before the handler returns. */
-  constructor(res: HttpResponse, onLanded: () => void) {
+  constructor(res: HttpResponse, flights: Flights) {
     this.res = res
-    this.onLanded = onLanded
+    this.flights = flights
     res.onAborted(() => {
       this.aborted = true
       this.landed()
@@ -34,7 +34,7 @@ export class Flight {
   landed(): void {
     if (!this.flying) return
     this.flying = false
-    this.onLanded()
+    this.flights.landed()
   }
 
   /** What was promised can't be kept: the connection is closed. */
@@ -51,10 +51,13 @@ export class Flights {
   /** Must be called before the handler returns. */
   begin(res: HttpResponse): Flight {
     this.count++
-    return new Flight(res, () => {
-      this.count--
-      if (this.count === 0) for (const tell of this.waiting.splice(0)) tell()
-    })
+    return new Flight(res, this)
+  }
+
+  /** Told by each flight, once. */
+  landed(): void {
+    this.count--
+    if (this.count === 0 && this.waiting.length > 0) for (const tell of this.waiting.splice(0)) tell()
   }
 
   /** Resolves when none is left, or after `msMax`. */

@@ -15,6 +15,7 @@ import {
   type Entry,
   type EntryMemory,
   ETAG_BYTES,
+  etagOf,
   FLAGS,
   guidOf,
   listingOf,
@@ -25,7 +26,7 @@ import {
   updateAt,
 } from './entry.ts'
 import { GuidKey } from './guid-key.ts'
-import { CACHE_CONTROL, cacheStatus, contentTypes, NO_STORE, type ReadyHeaders, type Tier } from './headers.ts'
+import { CACHE_CONTROL, cacheStatus, contentTypes, NO_STORE, ReadyHeaders, type Tier } from './headers.ts'
 import { renderListing, renderUpdate } from './json.ts'
 import { candidatesFor, type Offer, updateOf } from './offer.ts'
 import { decodeForm, emptyQuery, type ModeCode, modeCodeOf, readQuery } from './request.ts'
@@ -145,6 +146,11 @@ export function createCheck(options: CheckOptions): Check {
   const key = new GuidKey()
   const sendable = new Sendable()
   const made = new MadeAnswers()
+  const foundHeaders: Readonly<Record<Tier, ReadyHeaders>> = {
+    memory: new ReadyHeaders(plainStatus.memory),
+    memcached: new ReadyHeaders(plainStatus.memcached),
+    replica: new ReadyHeaders(plainStatus.replica),
+  }
   let lastApplications: ReadonlyMap<string, Application> | undefined
   let lastApplication: Application | undefined
 
@@ -217,6 +223,10 @@ export function createCheck(options: CheckOptions): Check {
   function sendReady(res: HttpResponse, tags: Int32Array, tagAt: number, body: Uint8Array, closing: boolean): void {
     const { headers } = standing
     headers.setTag(tags, tagAt)
+    sendWith(res, headers, body, closing)
+  }
+
+  function sendWith(res: HttpResponse, headers: ReadyHeaders, body: Uint8Array, closing: boolean): void {
     res.writeHeader('Content-Type', headers.value as unknown as string)
     if (closing) res.end(body, true)
     else res.end(body)
@@ -254,7 +264,23 @@ export function createCheck(options: CheckOptions): Check {
 
   function sendFound(res: HttpResponse, guid: string, found: Found, asked: Asked, delivery: Delivery): void {
     const { application, format, high, low, mode } = asked
-    const { offer, entry, isWithheld = false } = found
+    const { offer, entry, isWithheld = false, tier, ageS } = found
+    if (
+      format === 'json' &&
+      offer !== undefined &&
+      ageS === undefined &&
+      !delivery.head &&
+      delivery.ifNoneMatch === ''
+    ) {
+      const candidate = chooseFrom(offer, application.id, high, low, mode)
+      const updates =
+        candidate === undefined ? [] : [renderUpdate(updateOf(candidate, offer.slug, siteUrl, application.name))]
+      const body = sendable.write(renderListing(guid, updates))
+      const headers = foundHeaders[tier]
+      headers.setTagText(etagOf(body))
+      sendWith(res, headers, body, delivery.closing)
+      return
+    }
     let answer = nothingKnown[format]
     if (entry !== undefined) {
       const { words } = entry.memory
@@ -373,6 +399,7 @@ export function createCheck(options: CheckOptions): Check {
  */
 class Sendable {
   private readonly words = new Int32Array(SENDABLE_BYTES_MAX / 4)
+  private readonly bytes = Buffer.from(this.words.buffer)
   private readonly views = Array.from(
     { length: SENDABLE_BYTES_MAX + 1 },
     (_, length) => new Uint8Array(this.words.buffer, 0, length),
@@ -384,6 +411,13 @@ class Sendable {
     const end = (length + 3) >> 2
     for (let at = 0; at < end; at++) this.words[at] = words[first + at] as number
     return this.views[length] as Uint8Array
+  }
+
+  /** The same of a text of ASCII. */
+  write(text: string): Uint8Array {
+    if (text.length > SENDABLE_BYTES_MAX) return Buffer.from(text, 'latin1')
+    this.bytes.write(text, 'latin1')
+    return this.views[text.length] as Uint8Array
   }
 }
 

@@ -19,12 +19,13 @@ export function cacheStatus(tier: Tier | 'unavailable', ageS?: number): string {
 }
 
 /**
- * All headers of a ready answer as the value of its first one, `Content-Type`, so that the library is called once and no string
+ * All headers of an answer as the value of its first one, `Content-Type`, so that the library is called once and no string
  * is made: 290 ns less than a call a header. The ETag stands at the end, on a word, where each answer writes its own.
  */
 export class ReadyHeaders {
   readonly value: Uint8Array
   private readonly tag: Int32Array
+  private readonly tagBytes: Buffer
 
   constructor(status: string) {
     const text = `${contentTypes.json}\r\nCache-Control: ${CACHE_CONTROL}\r\nCache-Status: ${status}\r\nETag: `
@@ -33,10 +34,16 @@ export class ReadyHeaders {
     memory.write(text, tagStart - text.length, 'latin1')
     this.value = new Uint8Array(memory.buffer, tagStart - text.length)
     this.tag = new Int32Array(memory.buffer, tagStart)
+    this.tagBytes = memory.subarray(tagStart)
   }
 
   /** Takes over the ETag that lies at these words. */
   setTag(words: Int32Array, at: number): void {
     for (let word = 0; word < ETAG_BYTES / 4; word++) this.tag[word] = words[at + word] as number
+  }
+
+  /** Takes over an ETag that was just made. */
+  setTagText(etag: string): void {
+    this.tagBytes.write(etag, 'latin1')
   }
 }
