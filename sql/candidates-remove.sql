@@ -1,3 +1,2 @@
--- First half of rebuilding the candidates of some add-ons: those of add-ons go that have nothing to offer any more.
-DELETE FROM candidates
-WHERE addon_id IN (?) AND addon_id NOT IN (SELECT addon_id FROM offerable WHERE addon_id IN (?));
+-- First half of rebuilding the candidates of some add-ons: all go, so that guids may change hands.
+DELETE FROM candidates WHERE addon_id IN (?);

@@ -1,20 +1,11 @@
--- What update-check.sql tells, of all public add-ons: a page of rising ids at a time, for a worker that begins empty. Add-ons that
--- are not public have a row too, without a guid, so that the page's last id is known.
-SELECT
-  k.value AS counter,
-  k.token,
-  a.id,
-  IF(a.is_public, a.guid, NULL) AS guid,
-  a.slug,
-  a.type,
-  c.facts
+-- What update-check.sql tells, of all public add-ons: a page of rising ids at a time, for a worker that begins empty.
+SELECT k.value AS counter, k.token, c.addon_id AS id, c.guid, c.slug, c.type, c.facts
 FROM change_counter AS k
 LEFT JOIN (
-  SELECT id, guid, slug, type, disabled_by_user = FALSE AND status NOT IN ('disabled', 'deleted') AS is_public
-  FROM addons
-  WHERE id > ?
-  ORDER BY id
+  SELECT addon_id, guid, slug, type, facts
+  FROM candidates
+  WHERE addon_id > ?
+  ORDER BY addon_id
   LIMIT ?
-) AS a ON TRUE
-LEFT JOIN candidates AS c ON c.addon_id = a.id AND a.is_public
+) AS c ON TRUE
 WHERE k.id = 1;

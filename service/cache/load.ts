@@ -27,7 +27,7 @@ export type Loaded = 'all' | 'too many'
 
 /** An estimate, but at once; counting them takes longer than a statement may. */
 const COUNT =
-  "SELECT TABLE_ROWS AS addons FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'addons'"
+  "SELECT TABLE_ROWS AS addons FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'candidates'"
 /** Rejects where no replica answers, or none is far enough; what was read by then is held. */
 export async function loadAll(options: LoadOptions): Promise<Loaded> {
   const { replicas, timeline, memory, render, progress, onOutdated, signal } = options

@@ -48,7 +48,7 @@ export function readAnswer(rows: readonly Row[], isBehind: boolean): Answered {
   const offers = new Map<string, Offer>()
   for (const { guid, slug, type, facts } of rows) {
     if (guid === null) continue
-    offers.set(guid as string, readOffer(guid as string, slug as string, type as AddonType, facts as string | null))
+    offers.set(guid as string, readOffer(guid as string, slug as string, type as AddonType, facts as string))
   }
   return { counter: Number(counter), token: Number(token), offers, isBehind }
 }

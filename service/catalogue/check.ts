@@ -88,56 +88,60 @@ async function checkRanges(primary: Primary, editor: Editor, fix: boolean, probl
   }
 }
 
-/** `candidates` must hold exactly what `offerable` does. */
+/** `candidates` must hold exactly what sql/candidates-write.sql makes of the other tables. */
 async function checkReadModel(primary: Primary, editor: Editor, fix: boolean, problems: Problem[]): Promise<number> {
-  const due = `SELECT addon_id, GROUP_CONCAT(facts ORDER BY version_id DESC, application_id SEPARATOR x'1E') AS facts
-    FROM offerable WHERE addon_id > ? AND addon_id <= ? GROUP BY addon_id`
   const [last] = await primary.rows('SELECT MAX(id) AS last FROM addons')
   for (let after = 0; after < Number(last?.last ?? 0); after += PAGE) {
     const rows = await primary.rows(
       `SET STATEMENT group_concat_max_len = 1073741824 FOR
-       SELECT a.id AS addon_id, a.guid, due.facts AS due, c.facts AS held
-       FROM addons AS a LEFT JOIN (${due}) AS due ON due.addon_id = a.id LEFT JOIN candidates AS c ON c.addon_id = a.id
-       WHERE a.id > ? AND a.id <= ? AND NOT (due.facts <=> c.facts)`,
-      [after, after + PAGE, after, after + PAGE],
+       SELECT a.id AS addon_id, a.guid, a.is_public, c.addon_id IS NOT NULL AS is_held, a.due, c.facts AS held
+       FROM (
+         SELECT a.id, a.guid, a.slug, a.type, a.disabled_by_user = FALSE AND a.status NOT IN ('disabled', 'deleted') AS is_public,
+           COALESCE(GROUP_CONCAT(o.facts ORDER BY o.version_id DESC, o.application_id SEPARATOR x'1E'), '') AS due
+         FROM addons AS a LEFT JOIN offerable AS o ON o.addon_id = a.id
+         WHERE a.id > ? AND a.id <= ?
+         GROUP BY a.id
+       ) AS a
+       LEFT JOIN candidates AS c ON c.addon_id = a.id
+       WHERE a.is_public <> (c.addon_id IS NOT NULL) OR a.due <> c.facts OR a.guid <> c.guid OR a.slug <> c.slug OR a.type <> c.type`,
+      [after, after + PAGE],
     )
     if (fix && rows.length > 0) await editor.rebuildCandidates(rows.map(({ addon_id }) => addon_id as number))
-    for (const { guid, due, held } of rows) {
-      const differences = differencesOf(candidatesIn(due as string | null), candidatesIn(held as string | null))
-      for (const [version, detail] of differences) {
+    for (const { guid, is_public, is_held, due, held } of rows) {
+      for (const [version, detail] of differencesOf(is_public === 1, is_held === 1, due as string, held as string)) {
         problems.push({ kind: 'read model', ...nameOf({ guid, version }), detail, fixed: fix })
       }
     }
   }
   const [row] = await primary.rows(
-    "SELECT SUM(LENGTH(facts) - LENGTH(REPLACE(facts, CHAR(30 USING utf8mb4), '')) + 1) AS candidates FROM candidates",
+    "SELECT SUM(LENGTH(facts) - LENGTH(REPLACE(facts, CHAR(30 USING utf8mb4), '')) + (facts <> '')) AS candidates FROM candidates",
   )
   return Number(row?.candidates ?? 0)
 }
 
-/** The facts of each candidate, by application and version row. */
-function candidatesIn(facts: string | null): Map<string, string[]> {
-  const candidates = facts === null ? [] : facts.split('\u001e').map((text) => text.split('\u001f'))
-  return new Map(candidates.map((fields) => [fields.slice(0, 2).join(' '), fields]))
-}
-
-type Difference = [version: string | undefined, detail: string]
+type Difference = [version: string | null, detail: string]
 const VERSION_FIELD = 9
 
-/** Versions and what is wrong with them. */
-function differencesOf(due: Map<string, string[]>, held: Map<string, string[]>): Difference[] {
+/** Versions and what is wrong with them; without a version, what is wrong with the add-on. */
+function differencesOf(isPublic: boolean, isHeld: boolean, dueFacts: string, heldFacts: string): Difference[] {
+  if (!isHeld) return [[null, 'the add-on is public, but is not in the read model']]
+  if (!isPublic) return [[null, 'the add-on is not public, but is in the read model']]
+  const [due, held] = [candidatesIn(dueFacts), candidatesIn(heldFacts)]
   const differences: Difference[] = []
+  const note = (fields: readonly string[], detail: string) => differences.push([fields[VERSION_FIELD] ?? null, detail])
   for (const [key, fields] of due) {
     const kept = held.get(key)
-    if (kept === undefined) differences.push([fields[VERSION_FIELD], 'may be offered, but is not in the read model'])
-    else if (kept.join() !== fields.join()) {
-      differences.push([fields[VERSION_FIELD], 'differs from what the read model has of it'])
-    }
+    if (kept === undefined) note(fields, 'may be offered, but is not in the read model')
+    else if (kept.join() !== fields.join()) note(fields, 'differs from what the read model has of it')
   }
-  for (const [key, fields] of held) {
-    if (!due.has(key)) differences.push([fields[VERSION_FIELD], 'may not be offered, but is in the read model'])
-  }
-  return differences.length > 0 ? differences : [['', 'stands in another order in the read model']]
+  for (const [key, fields] of held) if (!due.has(key)) note(fields, 'may not be offered, but is in the read model')
+  return differences.length > 0 ? differences : [[null, 'the add-on differs from what the read model has of it']]
+}
+
+/** The fields of each candidate, by application and version row. */
+function candidatesIn(facts: string): Map<string, string[]> {
+  const candidates = facts === '' ? [] : facts.split('\u001e').map((text) => text.split('\u001f'))
+  return new Map(candidates.map((fields) => [fields.slice(0, 2).join(' '), fields]))
 }
 
 /** Every package that a row names must be in the store with the bytes it is named by, which are those that clients are told of. */

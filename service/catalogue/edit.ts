@@ -77,7 +77,7 @@ export function createEditor({ primary, actor }: EditorOptions): Editor {
     { kept, created }: { kept: readonly number[]; created: readonly number[] },
   ) {
     let rows = 0
-    if (kept.length > 0) rows += (await statements.write(removeCandidates, [kept, kept])).affectedRows
+    if (kept.length > 0) rows += (await statements.write(removeCandidates, [kept])).affectedRows
     if (kept.length + created.length > 0) {
       rows += (await statements.write(writeCandidates, [[...kept, ...created]])).affectedRows
     }

@@ -51,16 +51,14 @@ const CANDIDATE_END = '\u001e'
 /** Of each candidate: numbers first, then texts. */
 const TEXTS = 7
 
-/** An add-on as the read model has it; `facts` is null where it has nothing to offer. sql/candidates-write.sql has the fields. */
-export function readOffer(guid: string, slug: string, type: AddonType, facts: string | null): Offer {
+/** An add-on as the read model has it; `facts` is empty where it has nothing to offer. sql/candidates-write.sql has the fields. */
+export function readOffer(guid: string, slug: string, type: AddonType, facts: string): Offer {
   const candidates: Candidate[] = []
-  if (facts !== null) {
-    for (let start = 0; start < facts.length; ) {
-      const next = facts.indexOf(CANDIDATE_END, start)
-      const end = next < 0 ? facts.length : next
-      candidates.push(new StoredCandidate(facts, start, end))
-      start = end + 1
-    }
+  for (let start = 0; start < facts.length; ) {
+    const next = facts.indexOf(CANDIDATE_END, start)
+    const end = next < 0 ? facts.length : next
+    candidates.push(new StoredCandidate(facts, start, end))
+    start = end + 1
   }
   return { guid, slug, type, candidates }
 }

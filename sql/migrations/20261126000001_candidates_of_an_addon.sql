@@ -1,7 +1,8 @@
 -- migrate:up
 
--- One row an add-on, with all its candidates in one text: a cold check read 3.3 rows, and a row costs more than what is in it.
--- Fields are kept apart by U+001F, candidates by U+001E: sql/candidates-write.sql. No field can hold either.
+-- One row a public add-on, with all that checks need of it: its candidates in one text. A cold check read five index entries in
+-- three tables; now it reads two in one. Fields are kept apart by U+001F, candidates by U+001E, which no field can hold:
+-- sql/candidates-write.sql.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW offerable AS
 SELECT
   v.addon_id,
@@ -21,16 +22,24 @@ DROP TABLE IF EXISTS candidates;
 
 CREATE TABLE candidates (
   addon_id INT UNSIGNED NOT NULL,
-  facts MEDIUMTEXT NOT NULL COMMENT 'what may be offered of the add-on, the newest version first',
+  guid VARCHAR(255) NOT NULL,
+  slug VARCHAR(190) NOT NULL,
+  type VARCHAR(16) NOT NULL,
+  facts MEDIUMTEXT NOT NULL COMMENT 'what may be offered, the newest version first; empty: nothing',
   PRIMARY KEY (addon_id),
+  UNIQUE KEY guid (guid),
   CONSTRAINT candidates_addon FOREIGN KEY (addon_id) REFERENCES addons (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_nopad_bin;
 
 SET STATEMENT group_concat_max_len = 1073741824 FOR
-INSERT INTO candidates (addon_id, facts)
-SELECT addon_id, GROUP_CONCAT(facts ORDER BY version_id DESC, application_id SEPARATOR x'1E')
-FROM offerable
-GROUP BY addon_id;
+INSERT INTO candidates (addon_id, guid, slug, type, facts)
+SELECT
+  a.id, a.guid, a.slug, a.type,
+  COALESCE(GROUP_CONCAT(o.facts ORDER BY o.version_id DESC, o.application_id SEPARATOR x'1E'), '')
+FROM addons AS a
+LEFT JOIN offerable AS o ON o.addon_id = a.id
+WHERE a.disabled_by_user = FALSE AND a.status NOT IN ('disabled', 'deleted')
+GROUP BY a.id;
 
 EXECUTE IMMEDIATE CONCAT('GRANT INSERT, UPDATE, DELETE ON candidates TO ''', DATABASE(), '_catalog''@''%''');
 

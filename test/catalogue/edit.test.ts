@@ -80,7 +80,7 @@ t.test('of two edits of one version at once, neither overlooks the other', async
     ])
   }
   for (const primary of primaries) await primary.close()
-  const [row] = await stack.owner.rows('SELECT COUNT(*) AS count FROM candidates')
+  const [row] = await stack.owner.rows("SELECT COUNT(*) AS count FROM candidates WHERE facts <> ''")
   t.equal(row?.count, 0, 'a deleted version is no candidate, whoever approves its file meanwhile')
   t.strictSame(await problems(), [])
 })
