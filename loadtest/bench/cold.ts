@@ -6,22 +6,18 @@
 import { readFileSync } from 'node:fs'
 import { Random } from '../generate/random.ts'
 import { checkPath, type Draw, makeClient, type Population } from '../traffic/index.ts'
-import { alternate, median, ratioOf } from './compare.ts'
-import { cpuOf, databasePids, type Program, readMetrics, startServer } from './processes.ts'
+import { median, ratioOf } from './compare.ts'
+import { databasePids, type Program, readMetrics, startServer } from './processes.ts'
 import type { BenchRun, Report } from './report.ts'
-import { meanBodyBytes, startBare, sumOf } from './warm.ts'
-import { type LoadResult, load, type RequestFile, writeRequests } from './wrk.ts'
+import { type Slice, takeTurns } from './slices.ts'
+import { countIn, countOfBare, eachByItself, meanBodyBytes, startBare, sumOf } from './warm.ts'
+import { load, writeRequests } from './wrk.ts'
 
 const CONNECTIONS = 256
 const SEED = 3
 
-interface Measured extends LoadResult {
-  /** Microseconds of processor time a request. */
-  readonly serviceUs: number
-  readonly databaseUs: number
-  /** Add-ons a statement. */
-  readonly batch: number
-}
+/** For all code to be compiled. */
+const WARM_UP_S = 8
 
 export async function runCold({ bench, rounds, seconds, progress }: BenchRun): Promise<Report> {
   const environment = { SITE_URL: bench.siteUrl, MEMORY_CACHE: 'off' }
@@ -32,47 +28,40 @@ export async function runCold({ bench, rounds, seconds, progress }: BenchRun): P
   const bare = await startBare(await meanBodyBytes(batched, bench.all), {})
   const requests = writeRequests(everyAddonOnce(bench.all))
   try {
-    const measure =
-      (program: Program, connections = CONNECTIONS) =>
-      () =>
-        measureLoad(program, replica, requests, connections, seconds)
-    for (const program of [batched, single]) await measure(program)()
+    const ofServer = { requests, countOf: countIn('replica'), helpers: [replica] }
     const contestants = {
-      bare: measure(bare),
-      batched: measure(batched),
-      'BATCHING=off': measure(single),
-      'batched, 1 connection': measure(batched, 1),
-      'BATCHING=off, 1 connection': measure(single, 1),
+      bare: { program: bare, requests, connections: CONNECTIONS, countOf: countOfBare },
+      batched: { program: batched, connections: CONNECTIONS, ...ofServer },
+      'BATCHING=off': { program: single, connections: CONNECTIONS, ...ofServer },
+      'batched, 1 connection': { program: batched, connections: 1, ...ofServer },
+      'BATCHING=off, 1 connection': { program: single, connections: 1, ...ofServer },
     }
-    const results = await alternate(contestants, rounds, (round, name) =>
-      progress(`round ${round + 1}/${rounds}: ${name}`),
-    )
+    progress('until everything is compiled')
+    for (const program of [batched, single]) {
+      await load({ url: program.url, requests, connections: CONNECTIONS, seconds: WARM_UP_S })
+    }
+    const results = await takeTurns(contestants, rounds * seconds, progress)
+    progress('each by itself, for its latencies')
+    const whole = await eachByItself(contestants, seconds)
+    const before = await countsOf(batched)
+    await load({ url: batched.url, requests, connections: CONNECTIONS, seconds })
+    const after = await countsOf(batched)
+    const batch = (after.keys - before.keys) / (after.batches - before.batches)
     const names = Object.keys(contestants) as (keyof typeof contestants)[]
-    const totalUs = (name: keyof typeof contestants) =>
-      results[name].map(({ serviceUs, databaseUs }) => serviceUs + databaseUs)
-    const of = (name: keyof typeof contestants, figure: keyof Measured) => results[name].map((result) => result[figure])
+    const totalUs = (name: keyof typeof contestants) => results[name].map(({ cpuUs, helpersUs }) => cpuUs + helpersUs)
+    const of = (name: keyof typeof contestants, figure: keyof Slice) => results[name].map((result) => result[figure])
     return {
       name: 'cold',
-      what: `a check that no tier holds, ${bench.addons.toLocaleString('en-US')} add-ons each in turn, ${CONNECTIONS} connections`,
-      columns: [
-        '',
-        'service us',
-        'database us',
-        'of bare',
-        'add-ons a statement',
-        'requests a second',
-        'p50 ms',
-        'p99 ms',
-      ],
+      what: `a check that no tier holds, ${bench.addons.toLocaleString('en-US')} add-ons each in turn, ${CONNECTIONS} connections; batched, ${batch.toFixed(0)} add-ons share a statement`,
+      columns: ['', 'service us', 'database us', 'of bare', 'requests a second', 'p50 ms', 'p99 ms'],
       rows: names.map((name) => [
         name,
-        median(of(name, 'serviceUs')).toFixed(1),
-        name === 'bare' ? '' : median(of(name, 'databaseUs')).toFixed(1),
+        median(of(name, 'cpuUs')).toFixed(1),
+        name === 'bare' ? '' : median(of(name, 'helpersUs')).toFixed(1),
         (1 / ratioOf(totalUs('bare'), totalUs(name)).median).toFixed(2),
-        name === 'bare' ? '' : median(of(name, 'batch')).toFixed(1),
         Math.round(median(of(name, 'rate'))).toLocaleString('en-US'),
-        median(of(name, 'p50')).toFixed(2),
-        median(of(name, 'p99')).toFixed(2),
+        whole[name].p50.toFixed(2),
+        whole[name].p99.toFixed(2),
       ]),
       checks: [
         {
@@ -87,7 +76,7 @@ export async function runCold({ bench, rounds, seconds, progress }: BenchRun): P
         },
         {
           what: "database's processor time, of BATCHING=off",
-          value: ratioOf(of('batched', 'databaseUs'), of('BATCHING=off', 'databaseUs')).median,
+          value: ratioOf(of('batched', 'helpersUs'), of('BATCHING=off', 'helpersUs')).median,
           atMost: 0.4,
         },
         {
@@ -95,9 +84,9 @@ export async function runCold({ bench, rounds, seconds, progress }: BenchRun): P
           value: ratioOf(of('batched, 1 connection', 'rate'), of('BATCHING=off, 1 connection', 'rate')).median,
           atLeast: 0.97,
         },
-        { what: 'errors', value: sumOf(Object.values(results).flat(), ({ errors }) => errors), atMost: 0 },
+        { what: 'errors', value: sumOf(Object.values(whole), ({ errors }) => errors), atMost: 0 },
       ],
-      raw: results,
+      raw: { results, whole, batch },
     }
   } finally {
     requests.remove()
@@ -122,28 +111,7 @@ export function databaseOf(dataDir: string): { DATABASE_URL: string; REPLICA_URL
   }
 }
 
-async function measureLoad(
-  program: Program,
-  database: number,
-  requests: RequestFile,
-  connections: number,
-  seconds: number,
-): Promise<Measured> {
-  const counts = await countsOf(program)
-  const service = cpuOf([program.pid])
-  const statements = cpuOf([database])
-  const result = await load({ url: program.url, requests, connections, seconds })
-  const after = await countsOf(program)
-  return {
-    ...result,
-    serviceUs: (cpuOf([program.pid]) - service) / result.requests,
-    databaseUs: (cpuOf([database]) - statements) / result.requests,
-    batch: (after.keys - counts.keys) / Math.max(1, after.batches - counts.batches),
-  }
-}
-
 async function countsOf(program: Program): Promise<{ batches: number; keys: number }> {
-  if (!program.output().includes('/metrics')) return { batches: 0, keys: 0 }
   const metrics = await readMetrics(program)
   return {
     batches: metrics.get('versioncheck_batch_size_count') ?? 0,

@@ -5,34 +5,15 @@
 
 import { Random } from '../generate/random.ts'
 import { checkPath, type Draw, drawByUsers, drawUniformly, makeClient, type Population } from '../traffic/index.ts'
-import { alternate, median, ratioOf } from './compare.ts'
-import {
-  freePort,
-  type Program,
-  pause,
-  pin,
-  preciseCpuOf,
-  readMetrics,
-  startProgram,
-  startServer,
-} from './processes.ts'
+import { median, ratioOf } from './compare.ts'
+import { freePort, type Program, pause, pin, readMetrics, startProgram, startServer } from './processes.ts'
 import type { BenchRun, Report } from './report.ts'
-import { load, type RequestFile, type SlicedLoad, startSliced, writeRequests } from './wrk.ts'
+import { type Contestant, takeTurns } from './slices.ts'
+import { type LoadResult, load, writeRequests } from './wrk.ts'
 
 const CONNECTIONS = 64
 const REQUESTS = 300_000
 const SEED = 2
-
-const SLICE_MS = 500
-/** For what is under way to end, before a slice and after it. */
-const SETTLE_MS = 15
-const SLICES_SHOWN = 10
-
-interface Measured {
-  /** Microseconds of processor time a request. */
-  readonly cpuUs: number
-  readonly rate: number
-}
 
 export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): Promise<Report> {
   const server = await startServer({ DATA_DIR: bench.dataDir, SITE_URL: bench.siteUrl })
@@ -46,32 +27,17 @@ export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): P
     const uniform = writeRequests(requestPaths(bench.all, drawUniformly(bench.all)))
     try {
       for (const { pid } of [server, bare, bareOne]) pin(pid, '0')
+      const ofBare = { connections: CONNECTIONS, processors: '1', countOf: countOfBare }
+      const ofServer = { program: server, connections: CONNECTIONS, processors: '1', countOf: countIn('memory') }
       const contestants = {
-        bare: await startContestant(bare, popular, countOfBare),
-        'bare, headers in one call': await startContestant(bareOne, popular, countOfBare),
-        'memory, by popularity': await startContestant(server, popular, countOfServer),
-        'memory, uniformly': await startContestant(server, uniform, countOfServer),
+        bare: { program: bare, requests: popular, ...ofBare },
+        'bare, headers in one call': { program: bareOne, requests: popular, ...ofBare },
+        'memory, by popularity': { requests: popular, ...ofServer },
+        'memory, uniformly': { requests: uniform, ...ofServer },
       }
-      const slices = Math.ceil((rounds * seconds * 1_000) / SLICE_MS)
-      const results = await alternate(
-        mapValues(contestants, ({ measure }) => measure),
-        slices,
-        (slice, name) => {
-          if (name === 'bare' && slice % SLICES_SHOWN === 0) progress(`slice ${slice} of ${slices}`)
-        },
-      )
-      for (const { load: sliced } of Object.values(contestants)) await sliced.stop()
+      const results = await takeTurns(contestants, rounds * seconds, progress)
       progress('each by itself, for its latencies')
-      const whole = await alternate(
-        mapValues(
-          contestants,
-          ({ program, requests }) =>
-            () =>
-              load({ url: program.url, requests, connections: CONNECTIONS, seconds, processors: '1' }),
-        ),
-        1,
-        () => {},
-      )
+      const whole = await eachByItself(contestants, seconds)
       const metrics = await readMetrics(server)
       const cpu = (name: keyof typeof contestants) => results[name].map(({ cpuUs }) => cpuUs)
       const names = Object.keys(contestants) as (keyof typeof contestants)[]
@@ -84,7 +50,7 @@ export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): P
           median(cpu(name)).toFixed(2),
           (1 / ratioOf(cpu(name), cpu('bare')).median).toFixed(3),
           Math.round(median(results[name].map(({ rate }) => rate))).toLocaleString('en-US'),
-          median(whole[name].map(({ p99 }) => p99)).toFixed(2),
+          whole[name].p99.toFixed(2),
         ]),
         checks: [
           {
@@ -97,7 +63,7 @@ export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): P
             value: 1 / ratioOf(cpu('memory, uniformly'), cpu('bare')).median,
             atLeast: 0.75,
           },
-          { what: 'errors', value: sumOf(Object.values(whole).flat(), ({ errors }) => errors), atMost: 0 },
+          { what: 'errors', value: sumOf(Object.values(whole), ({ errors }) => errors), atMost: 0 },
           {
             what: 'checks that memory had not',
             value: metrics.get('versioncheck_checks_total{tier="replica"}') ?? Number.NaN,
@@ -127,53 +93,31 @@ export async function untilComplete(server: Program, msMax = 120_000): Promise<v
   throw new Error(`not all add-ons are resident after ${msMax} ms`)
 }
 
-interface Contestant {
-  readonly program: Program
-  readonly requests: RequestFile
-  readonly load: SlicedLoad
-  readonly measure: () => Promise<Measured>
-}
-
-/**
- * The generator of each contestant waits, connected, while another one's runs: what disturbs the machine for a second falls on all
- * alike, since they take turns every half second.
- */
-async function startContestant(
-  program: Program,
-  requests: RequestFile,
-  countOf: (program: Program) => Promise<number>,
-): Promise<Contestant> {
-  const sliced = await startSliced({ url: program.url, requests, connections: CONNECTIONS, processors: '1' })
-  return {
-    program,
-    requests,
-    load: sliced,
-    async measure() {
-      const before = await countOf(program)
-      await pause(SETTLE_MS)
-      const cpu = preciseCpuOf(program.pid)
-      await sliced.slice(SLICE_MS)
-      await pause(SETTLE_MS)
-      const cpuUs = preciseCpuOf(program.pid) - cpu
-      const count = (await countOf(program)) - before
-      return { cpuUs: cpuUs / count, rate: count / (SLICE_MS / 1_000) }
-    },
-  }
-}
-
-async function countOfBare({ url }: Program): Promise<number> {
+export async function countOfBare({ url }: Program): Promise<number> {
   return Number(await (await fetch(`${url}/count`)).text())
 }
 
-async function countOfServer(program: Program): Promise<number> {
-  return (await readMetrics(program)).get('versioncheck_checks_total{tier="memory"}') ?? Number.NaN
+/** Counts the checks that a tier answered. */
+export function countIn(tier: string): (program: Program) => Promise<number> {
+  return async (program) => (await readMetrics(program)).get(`versioncheck_checks_total{tier="${tier}"}`) ?? Number.NaN
 }
 
-function mapValues<Name extends string, From, To>(
-  values: Readonly<Record<Name, From>>,
-  map: (value: From) => To,
-): Record<Name, To> {
-  return Object.fromEntries(Object.entries<From>(values).map(([name, value]) => [name, map(value)])) as Record<Name, To>
+/** Without turns: for latencies, which a generator that is held now and then can't tell. */
+export async function eachByItself<Name extends string>(
+  contestants: Readonly<Record<Name, Contestant>>,
+  seconds: number,
+): Promise<Record<Name, LoadResult>> {
+  const results: Partial<Record<Name, LoadResult>> = {}
+  for (const [name, { program, requests, connections, processors }] of Object.entries<Contestant>(contestants)) {
+    results[name as Name] = await load({
+      url: program.url,
+      requests,
+      connections,
+      seconds,
+      ...(processors && { processors }),
+    })
+  }
+  return results as Record<Name, LoadResult>
 }
 
 /** One check of a client of its own each. */

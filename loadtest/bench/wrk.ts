@@ -83,8 +83,9 @@ const SLICED_S_MAX = 36_000
 
 /** Starts it, with all its connections made; it is held until the first slice. */
 export async function startSliced({ url, requests, connections, processors }: SlicedOptions): Promise<SlicedLoad> {
-  const args = ['-c', processors, 'wrk', ...argumentsOf({ url, requests, connections, seconds: SLICED_S_MAX })]
-  const child = spawn('taskset', args, { stdio: 'ignore' })
+  const args = argumentsOf({ url, requests, connections, seconds: SLICED_S_MAX })
+  const [program, ...rest] = onProcessors(processors, args)
+  const child = spawn(program, rest, { stdio: 'ignore' })
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   endWithUs(child)
   const signal = (name: NodeJS.Signals) => process.kill(child.pid as number, name)
@@ -107,10 +108,14 @@ export async function startSliced({ url, requests, connections, processors }: Sl
 /** To read its list of requests, connect, and warm up what it asks. */
 const SLICED_START_MS = 3_000
 
-type SlicedOptions = Required<Omit<LoadOptions, 'seconds'>>
+type SlicedOptions = Omit<LoadOptions, 'seconds'>
 
 function argumentsOf({ url, requests, connections, seconds }: Omit<LoadOptions, 'processors'>): string[] {
   return ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', requests.script, url, '--', String(offset)]
+}
+
+function onProcessors(processors: string | undefined, args: readonly string[]): [string, ...string[]] {
+  return processors === undefined ? ['wrk', ...args] : ['taskset', '-c', processors, 'wrk', ...args]
 }
 
 let offset = 0
@@ -119,8 +124,8 @@ let offset = 0
 export async function load({ processors, ...options }: LoadOptions): Promise<LoadResult> {
   const { url } = options
   const args = argumentsOf(options)
-  const [program, ...rest] = processors === undefined ? ['wrk', ...args] : ['taskset', '-c', processors, 'wrk', ...args]
-  const { stdout } = await promisify(execFile)(program as string, rest)
+  const [program, ...rest] = onProcessors(processors, args)
+  const { stdout } = await promisify(execFile)(program, rest)
   const count = Number(/(\d+) requests in/.exec(stdout)?.[1])
   offset += count
   const failed = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0)
