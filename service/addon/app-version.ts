@@ -32,6 +32,7 @@ const LETTER_E = 101
  */
 export function readAppVersion(text: string, into: PackedVersion): void {
   const length = text.length
+  if (readPlainVersion(text, length, into)) return
   let at = 0
   let high = 0
   let minor3 = 0
@@ -96,6 +97,33 @@ export function readAppVersion(text: string, into: PackedVersion): void {
   into.high = high
   into.low = minor3 * 1_000_000 + alpha * 100_000 + alphaNumber * 1_000 + pre * 100 + preNumber
 }
+
+/** What nearly every client is: `153.0`, `140.12.0`. The rule below reads the same of it, four times as slowly. */
+function readPlainVersion(text: string, length: number, into: PackedVersion): boolean {
+  let high = 0
+  let value = 0
+  let digits = 0
+  let part = 0
+  for (let at = 0; at <= length; at++) {
+    const code = at === length ? DOT : text.charCodeAt(at)
+    if (code === DOT) {
+      if (digits === 0 || part === 3) return false
+      high = part === 0 ? value : high * 100 + value
+      part++
+      value = 0
+      digits = 0
+    } else if (code >= DIGIT_0 && code <= DIGIT_9 && digits < (part === 0 ? 4 : 2)) {
+      value = value * 10 + code - DIGIT_0
+      digits++
+    } else return false
+  }
+  into.high = part === 3 ? high : part === 2 ? high * 100 : high * 10_000
+  into.low = PLAIN_LOW
+  return true
+}
+
+/** Neither a fourth part nor letters. */
+const PLAIN_LOW = 200_100
 
 /** The whole integer, as the database stores it beside the text. */
 export function packAppVersion(text: string): bigint {
