@@ -29,7 +29,7 @@ import { GuidKey } from './guid-key.ts'
 import { CACHE_CONTROL, cacheStatus, contentTypes, NO_STORE, ReadyHeaders, type Tier } from './headers.ts'
 import { renderListing, renderUpdate } from './json.ts'
 import { candidatesFor, type Offer, updateOf } from './offer.ts'
-import { decodeForm, emptyQuery, type ModeCode, modeCodeOf, readQuery } from './request.ts'
+import { ABSENT, CheckQuery, decodeForm, type ModeCode } from './request.ts'
 
 /** The entries that a worker holds. */
 export interface Held extends EntryMemory {
@@ -141,7 +141,7 @@ const UNAVAILABLE = cacheStatus('unavailable')
 
 export function createCheck(options: CheckOptions): Check {
   const { applications, siteUrl, held, standing, fetch, begin, endWithoutBody, counts } = options
-  const query = emptyQuery()
+  const query = new CheckQuery()
   const client = { high: 0, low: 0 }
   const key = new GuidKey()
   const sendable = new Sendable()
@@ -155,31 +155,35 @@ export function createCheck(options: CheckOptions): Check {
   let lastApplication: Application | undefined
 
   /** Nearly all clients are the same application: comparing its guid is quicker than looking it up. */
-  function findApplication(guid: string): Application | undefined {
+  function findApplication(): Application | undefined {
     const all = applications.byGuid
-    if (all === lastApplications && lastApplication?.guid === guid) return lastApplication
+    const { text, appIdStart, appIdEnd } = query
+    if (all === lastApplications && lastApplication !== undefined) {
+      const { guid } = lastApplication
+      if (guid.length === appIdEnd - appIdStart && text.startsWith(guid, appIdStart)) return lastApplication
+    }
     lastApplications = all
-    lastApplication = all.get(guid)
+    lastApplication = all.get(query.appId ?? '')
     return lastApplication
   }
 
   function check(res: HttpResponse, req: HttpRequest, closing: boolean, head: boolean): void {
-    readQuery(req.getQuery(), query)
-    const { id, appId, appVersion } = query
+    query.read(req.getQuery())
+    const { text, idStart, idEnd, versionStart, versionEnd, mode } = query
     const ifNoneMatch = req.getHeader('if-none-match')
-    const application = appId === undefined ? undefined : findApplication(appId)
-    if (application === undefined || isBlank(id) || isBlank(appVersion)) {
+    const application = query.appIdStart === ABSENT ? undefined : findApplication()
+    if (application === undefined || isBlank(text, idStart, idEnd) || isBlank(text, versionStart, versionEnd)) {
       counts.invalid++
       const format = application?.manifest ?? 'json'
       send(res, BAD_REQUEST, format, nothingKnown[format], '', CACHE_CONTROL, { head, closing, ifNoneMatch: '' })
       return
     }
-    readAppVersion(appVersion, client)
+    readAppVersion(text, client, versionStart, versionEnd)
     const { high, low } = client
-    const mode = modeCodeOf(query.compatMode)
     const format = formatFor(application, high, low)
-    const at = key.read(id) ? find() : TOO_LONG
+    const at = key.read(text, idStart, idEnd) ? find() : TOO_LONG
     if (at === 0) {
+      const id = text.slice(idStart, idEnd)
       const asked = { application, format, high, low, mode }
       answerLater(res, { head, closing, ifNoneMatch }, id, (found, delivery) => (later) => {
         sendFound(later, id, found, asked, delivery)
@@ -489,11 +493,11 @@ function validates(ifNoneMatch: string, etag: string): boolean {
 }
 
 /** Missing, empty, or nothing but white space. */
-function isBlank(text: string | undefined): text is undefined {
-  if (!text) return true
-  const first = text.charCodeAt(0)
+function isBlank(text: string, start: number, end: number): boolean {
+  if (start === ABSENT || start === end) return true
+  const first = text.charCodeAt(start)
   // Neither a blank nor beyond ASCII, as nearly always.
-  return (first <= 0x20 || first > 0x7e) && text.trim() === ''
+  return (first <= 0x20 || first > 0x7e) && text.slice(start, end).trim() === ''
 }
 
 /** In a path `+` is itself. */

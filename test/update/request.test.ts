@@ -1,12 +1,22 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type CheckQuery, emptyQuery, readQuery } from '../../service/update/request.ts'
+import { CheckQuery, IGNORE, NORMAL, STRICT } from '../../service/update/request.ts'
 import { holds } from '../harness/property.ts'
 
-function read(query: string | undefined): CheckQuery {
-  const into = { ...emptyQuery(), id: 'left over', compatMode: 'left over' }
-  readQuery(query, into)
-  return into
+interface Values {
+  readonly id: string | undefined
+  readonly appId: string | undefined
+  readonly appVersion: string | undefined
+  readonly compatMode: string | undefined
+}
+
+/** As it is read after another one. */
+function read(query: string | undefined): Values {
+  const into = new CheckQuery()
+  into.read('id=left-over&appID=left-over&appVersion=left-over&compatMode=left-over')
+  into.read(query)
+  const { id, appId, appVersion, compatMode } = into
+  return { id, appId, appVersion, compatMode }
 }
 
 t.test("Firefox's own query: raw braces, @ and commas", async (t) => {
@@ -83,4 +93,26 @@ t.test('it reads every query as the URL standard does', async (t) => {
     }),
     20_000,
   )
+})
+
+t.test('modes: strict when absent, ignore when it is any other', async (t) => {
+  const modeOf = (query: string) => {
+    const into = new CheckQuery()
+    into.read(query)
+    return into.mode
+  }
+  for (const [query, mode] of [
+    ['id=x', STRICT],
+    ['compatMode=strict', STRICT],
+    ['compatMode=normal', NORMAL],
+    ['compatMode=%6eormal', NORMAL],
+    ['compatMode=ignore', IGNORE],
+    ['compatMode=', IGNORE],
+    ['compatMode', IGNORE],
+    ['compatMode=normal2', IGNORE],
+    ['compatMode=Normal', IGNORE],
+    ['compatMode=normal&compatMode=strict', STRICT],
+  ] as const) {
+    t.equal(modeOf(query), mode, query)
+  }
 })
