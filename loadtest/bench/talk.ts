@@ -16,6 +16,8 @@ const RATE = 1_600
 const GENERATORS = 40
 const CONNECTIONS_EACH = 8
 const SECONDS_MIN = 20
+/** While everything is compiled; the generators have begun by then. */
+const WARM_UP_MS = 4_000
 
 export async function runTalk({ bench, seconds, progress }: BenchRun): Promise<Report> {
   const duration = Math.max(SECONDS_MIN, seconds)
@@ -40,7 +42,7 @@ export async function runTalk({ bench, seconds, progress }: BenchRun): Promise<R
     })
     const at = (part: number) =>
       latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * part))] as number
-    const answered = latencies.length / duration
+    const answered = latencies.length / (duration - WARM_UP_MS / 1_000)
     return {
       name: 'talk',
       what: `${RATE.toLocaleString('en-US')} checks a second that no tier holds, in an open loop, for ${duration} s`,
@@ -72,6 +74,7 @@ async function offer(
   duration: number,
 ): Promise<{ latencies: Float64Array; errors: number }> {
   const latencies: number[] = []
+  const begunAt = performance.now()
   const share = Math.floor(paths.length / (GENERATORS * CONNECTIONS_EACH))
   let client = 0
   const results: Promise<autocannon.Result>[] = []
@@ -90,7 +93,9 @@ async function offer(
     results.push(
       new Promise((resolve, reject) => {
         const instance = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)))
-        instance.on('response', (_client, _status, _bytes, ms) => latencies.push(ms))
+        instance.on('response', (_client, _status, _bytes, ms) => {
+          if (performance.now() - begunAt > WARM_UP_MS) latencies.push(ms)
+        })
       }),
     )
     await pause(1_000 / GENERATORS)
