@@ -65,6 +65,9 @@ export const variables = [
 ] as const
 
 type Name = (typeof variables)[number][0]
+
+/** What is wrong with them is told without showing them: they have passwords in them. */
+const SECRETS: ReadonlySet<Name> = new Set(['DATABASE_URL', 'REPLICA_URLS', 'CACHE_SECRET'])
 type Environment = Readonly<Partial<Record<string, string>>>
 
 /** Throws one `configuration_invalid` that names every variable that can't be used. */
@@ -79,7 +82,8 @@ export function readConfig(environment: Environment): Config {
     try {
       return parse(text)
     } catch (error) {
-      mistakes.push(`${name}, ${JSON.stringify(withoutPassword(text))}: ${reasonOf(error)}.`)
+      const shown = SECRETS.has(name) || text.includes('@') ? '' : `, ${JSON.stringify(text)}`
+      mistakes.push(`${name}${shown}: ${reasonOf(error)}.`)
       return undefined
     }
   }
@@ -233,8 +237,4 @@ function pairMistakes({ certFile, keyFile }: { certFile: string; keyFile: string
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
-}
-
-function withoutPassword(text: string): string {
-  return text.replaceAll(/(\w+:\/\/[^:/@,]*):[^@,]*@/g, '$1:…@')
 }

@@ -18,6 +18,8 @@ import { startWorker } from './worker.ts'
 /** What is open, in the order it was opened. */
 const closers: (() => Promise<void> | void)[] = []
 let stopping = false
+let stoppingSince = 0
+const SAME_SIGNAL_MS = 500
 
 async function main(): Promise<void> {
   if (process.argv.length > 2) {
@@ -25,8 +27,8 @@ async function main(): Promise<void> {
     return
   }
   const config = readConfig(process.env)
-  const { log, flush } = openLog({ level: config.logLevel, readable: process.stderr.isTTY })
-  closers.push(flush)
+  const { log, flush, close } = openLog({ level: config.logLevel, readable: process.stderr.isTTY })
+  closers.push(close)
   const { uws, ...library } = loadLibrary()
   log.info(library, 'the HTTP library')
   if (!library.pinned) log.warn(library, 'this build of the HTTP library is not one that was reviewed')
@@ -43,6 +45,8 @@ async function main(): Promise<void> {
   const worker = await startWorker({ config, readers, cacheSecret, uws, log })
   closers.push(worker.close)
   const { url } = worker.address
+  // What was logged so far stands before the last line.
+  flush()
   console.log(`curl -g '${url}/update/?id=${EXAMPLE_ADDON}&appID=${EXAMPLE_APP}&appVersion=140.0&compatMode=normal'`)
   console.log(`ready ${url}`)
 }
@@ -123,10 +127,15 @@ async function loadSample(config: Config, { catalog, readers }: Databases, log: 
   }
 }
 
-/** Closes what was opened, the last first, and ends the process. */
+/** Closes what was opened, the last first, and ends the process; asked a second time, it ends at once. */
 async function stop(code: number): Promise<void> {
-  if (stopping) process.exit(code)
+  if (stopping) {
+    // Under npm one Ctrl-C comes twice: from the terminal, and from npm.
+    if (performance.now() - stoppingSince < SAME_SIGNAL_MS) return
+    process.exit(code)
+  }
   stopping = true
+  stoppingSince = performance.now()
   for (const close of closers.reverse()) {
     try {
       await close()

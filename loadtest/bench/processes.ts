@@ -69,7 +69,7 @@ export async function startProgram(path: string, environment: Readonly<Record<st
 }
 
 export function startServer(environment: Readonly<Record<string, string>>): Promise<Program> {
-  return startProgram('service/main.js', { PORT: '0', SAMPLE: 'off', METRICS_PORT: '0', ...environment })
+  return startProgram('service/main.js', { PORT: '0', SAMPLE: 'off', METRICS_PORT: '0', LOG_LEVEL: 'debug', ...environment })
 }
 
 /** Keeps a process, and what it starts from now on, to some processors. */

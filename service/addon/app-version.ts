@@ -135,6 +135,20 @@ export function packAppVersion(text: string): bigint {
   return BigInt(packed.high) * HALF + BigInt(packed.low)
 }
 
+/** A version that packs to a stored integer, as short as can be: `36.0`, `57.0a1`, `28.*`. */
+export function unpackAppVersion(packed: string | number | bigint): string {
+  const digits = BigInt(packed).toString().padStart(17, '0')
+  const part = (fromEnd: number, length: number) => Number(digits.slice(-fromEnd, digits.length - fromEnd + length))
+  const major = Number(digits.slice(0, -12))
+  const minors = [part(12, 2), part(10, 2), part(8, 2)]
+  const [alpha, alphaNumber, pre, preNumber] = [part(6, 1), part(5, 2), part(3, 1), part(2, 2)]
+  while (minors.length > 1 && minors.at(-1) === 0) minors.pop()
+  const stars = minors.length - minors.findLastIndex((minor) => minor !== MINOR_MAX) - 1
+  const shown = stars > 0 && minors.length === 3 ? [...minors.slice(0, 3 - stars), '*'] : minors
+  const letters = alpha === 2 ? '' : `${alpha === 0 ? 'a' : 'b'}${alphaNumber}`
+  return `${[major, ...shown].join('.')}${letters}${pre === 1 ? '' : `pre${preNumber}`}`
+}
+
 /** Splits a stored integer, given in decimal as the database driver hands it over. */
 export function splitPacked(decimal: string | number | bigint): PackedVersion {
   const whole = BigInt(decimal)

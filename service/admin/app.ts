@@ -1,7 +1,7 @@
 /** `catalog app …` */
 
 import { type Command, Option } from 'commander'
-import { type ManifestFormat, manifestFormats, packAppVersion, parseGuid } from '../addon/index.ts'
+import { type ManifestFormat, manifestFormats, packAppVersion, parseGuid, unpackAppVersion } from '../addon/index.ts'
 import { VersioncheckError } from '../errors.ts'
 import type { Run, Session } from './context.ts'
 import { table } from './tables.ts'
@@ -21,18 +21,25 @@ export function addAppCommands(parent: Command, run: Run): void {
 
 async function list({ primary, out }: Session): Promise<void> {
   const rows = await primary.rows('SELECT id, name, guid, manifest, json_since FROM applications ORDER BY id')
-  out.result(rows, () =>
+  const applications = rows.map((row) => ({ ...row, json_since: shownSince(row.json_since as string | number | null) }))
+  out.result(applications, () =>
     table(
-      ['id', 'name', 'guid', 'manifest', 'JSON since (packed)'],
-      rows.map(({ id, name, guid, manifest, json_since: since }) => [
+      ['id', 'name', 'guid', 'manifest', 'JSON since'],
+      rows.map(({ id, name, guid, manifest }, index) => [
         id as number,
         name as string,
         guid as string,
         manifest as string,
-        since === null ? 'never' : String(since),
+        applications[index]?.json_since ?? 'never',
       ]),
     ),
   )
+}
+
+/** Of an application's version; null: never. */
+function shownSince(since: string | number | null): string | null {
+  if (since === null) return null
+  return Number(since) === 0 ? 'always' : unpackAppVersion(since)
 }
 
 async function add(
@@ -48,7 +55,7 @@ async function add(
   await session.editor.addApplication({ name, guid, manifest, jsonSince: since })
   const replicated = await session.settle()
   session.out.result(
-    { name, guid, manifest, json_since: since?.toString() ?? null, replicated },
+    { name, guid, manifest, json_since: shownSince(since?.toString() ?? null), replicated },
     () => `${name} is known`,
   )
 }

@@ -284,7 +284,7 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
     }
     const { entries, bytes } = await writeSnapshot(path, memory, head, stopping.signal)
     snapshotAt = Date.now()
-    log.info({ entries, bytes, ms: Math.round(performance.now() - begunAt) }, 'a snapshot was written')
+    log.debug({ entries, bytes, ms: Math.round(performance.now() - begunAt) }, 'a snapshot was written')
     if (isCarriedOn) removeOld()
     else {
       // What lies between an older snapshot and this one is in no journal. Another one soon makes two again.

@@ -210,7 +210,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
           signal,
         })
         if (loaded === 'all') complete = { evictions }
-        log.info({ addons: into.size, ms: Math.round(performance.now() - begunAt), loaded }, 'the catalogue was read')
+        log.debug({ addons: into.size, ms: Math.round(performance.now() - begunAt), loaded }, 'the catalogue was read')
         archive?.snapshotSoon()
         break
       } catch (error) {

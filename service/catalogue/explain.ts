@@ -1,6 +1,14 @@
 /** Explains an answer: each version in turn, newest first, and the rule that admits it or keeps it back. */
 
-import { type Application, judge, type Mode, packAppVersion, splitPacked, type Verdict } from '../addon/index.ts'
+import {
+  type Application,
+  formatFor,
+  judge,
+  type Mode,
+  packAppVersion,
+  splitPacked,
+  type Verdict,
+} from '../addon/index.ts'
 import type { Statements } from '../database/index.ts'
 import { VersioncheckError } from '../errors.ts'
 import {
@@ -8,6 +16,7 @@ import {
   type Candidate,
   chooseFrom,
   modeCodes,
+  nothingKnown,
   nothingSuits,
   type Offer,
   updateOf,
@@ -52,9 +61,12 @@ export async function explain(statements: Statements, question: Question): Promi
   const [row] = await statements.rows('SELECT id FROM addons WHERE guid = ?', [guid])
   const [addon] = row === undefined ? [] : await loadAddons(statements, [row.id as number])
   const asked = { guid, application: application.name, appVersion, mode }
-  if (addon === undefined) return { ...asked, hidden: 'no add-on has this guid', versions: [], answer: '{}' }
-
   const client = packAppVersion(appVersion)
+  const { high, low } = splitPacked(client)
+  const format = formatFor(application, high, low)
+  const unknown = Buffer.from(nothingKnown[format].body).toString()
+  if (addon === undefined) return { ...asked, hidden: 'no add-on has this guid', versions: [], answer: unknown }
+
   let offered: string | undefined
   const versions = addon.versions.toReversed().map((version): ExplainedVersion => {
     const { admitted, because } = verdictOn(version, application.name, client, mode)
@@ -66,15 +78,14 @@ export async function explain(statements: Statements, question: Question): Promi
     return { ...described, verdict: 'offered' }
   })
   const hidden = whyHidden(addon)
-  if (hidden !== undefined) return { ...asked, hidden, versions, answer: '{}' }
+  if (hidden !== undefined) return { ...asked, hidden, versions, answer: unknown }
 
-  const { high, low } = splitPacked(client)
   const candidate = chooseFrom(offerOf(addon, application), application.id, high, low, modeCodes[mode])
   const { type, slug } = addon
   const { body } =
     candidate === undefined
-      ? nothingSuits(guid, type, 'json')
-      : answerWith(updateOf(candidate, slug, siteUrl, application.name), { guid, type, application, format: 'json' })
+      ? nothingSuits(guid, type, format)
+      : answerWith(updateOf(candidate, slug, siteUrl, application.name), { guid, type, application, format })
   return {
     ...asked,
     versions,
@@ -137,9 +148,13 @@ function offerOf(addon: StoredAddon, application: Application): Offer {
 }
 
 async function findApplication(statements: Statements, name: string): Promise<Application> {
-  const rows = await statements.rows('SELECT id, guid, name, manifest FROM applications ORDER BY id')
+  const rows = await statements.rows('SELECT id, guid, name, manifest, json_since FROM applications ORDER BY id')
   const row = rows.find((candidate) => candidate.name === name)
-  if (row !== undefined) return { ...(row as unknown as Application), jsonSince: { high: 0, low: 0 } }
+  if (row !== undefined) {
+    const since = row.json_since as string | number | null
+    const { id, guid, manifest } = row as unknown as Application
+    return { id, guid, name, manifest, jsonSince: since === null ? null : splitPacked(since) }
+  }
   throw new VersioncheckError('application_unknown', `No application is called "${name}".`, {
     hint: `Known are ${rows.map((known) => known.name).join(', ')}; "catalog app add" makes another one known.`,
   })

@@ -106,7 +106,9 @@ export async function installDataFolder(dataFolder: string, sql: string): Promis
   ]
   try {
     const TMPDIR = temporaryFolderOf(dataFolder)
-    await promisify(execFile)(install, args, { env: { ...process.env, TMPDIR } })
+    await promisify(execFile)('setpriv', ['--pdeathsig', 'TERM', '--', install, ...args], {
+      env: { ...process.env, TMPDIR },
+    })
   } catch (cause) {
     const { stdout = '', stderr = '' } = cause as { stdout?: string; stderr?: string }
     throw new VersioncheckError(

@@ -10,8 +10,10 @@ export type LogLevel = (typeof logLevels)[number]
 
 export interface OpenedLog {
   readonly log: Log
-  /** Writes out what is buffered; call it last. */
+  /** Writes out what is buffered. */
   flush(): void
+  /** The same, for the last time. */
+  close(): void
 }
 
 /** Buffers up to 4 KiB unless a person is looking, so that a line costs no system call. */
@@ -23,21 +25,25 @@ export function openLog({ level, readable }: { level: LogLevel; readable: boolea
       ignore: 'pid,hostname',
       translateTime: 'HH:MM:ss',
     })
-    return { log: pino({ level }, stream), flush: () => {} }
+    return { log: pino({ level }, stream), flush: () => {}, close: () => {} }
   }
   const stream = pino.destination({ dest: 2, sync: false, minLength: 4096 })
   const log = pino({ level, base: { pid: process.pid } }, stream)
   const flushing = setInterval(() => stream.flush(), 1_000)
   flushing.unref()
+  const flush = () => {
+    try {
+      stream.flushSync()
+    } catch {
+      // nobody reads standard error any more
+    }
+  }
   return {
     log,
-    flush() {
+    flush,
+    close() {
       clearInterval(flushing)
-      try {
-        stream.flushSync()
-      } catch {
-        // nobody reads standard error any more
-      }
+      flush()
     },
   }
 }

@@ -23,6 +23,7 @@ export {
   isOf,
   lengthOf,
   makeEntry,
+  nothingKnown,
   nothingSuits,
   OUTDATED,
   packageOf,

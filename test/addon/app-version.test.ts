@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { packAppVersion, readAppVersion, splitPacked } from '../../service/addon/index.ts'
+import { packAppVersion, readAppVersion, splitPacked, unpackAppVersion } from '../../service/addon/index.ts'
 import { holds } from '../harness/property.ts'
 import { readVectors } from '../harness/vectors.ts'
 
@@ -105,5 +105,29 @@ t.test('packing keeps the order of releases', async (t) => {
       return Math.sign(first) === Number(packed > 0n) - Number(packed < 0n)
     }),
     5_000,
+  )
+})
+
+t.test('what was packed is shown as a version that packs to the same', async (t) => {
+  for (const [text, shown] of [
+    ['36.0', '36.0'],
+    ['57.0a1', '57.0a1'],
+    ['28', '28.0'],
+    ['28.*', '28.*'],
+    ['3.6.*', '3.6.*'],
+    ['3.0.0.17', '3.0.0.17'],
+    ['1.5b2pre3', '1.5b2pre3'],
+    ['', '0.0'],
+  ] as const) {
+    t.equal(unpackAppVersion(packAppVersion(text)), shown, text)
+  }
+  holds(
+    t,
+    'whatever the text',
+    fc.property(fc.oneof(versionLike, fc.string()), (text) => {
+      const packed = packAppVersion(text)
+      return packAppVersion(unpackAppVersion(packed)) === packed
+    }),
+    10_000,
   )
 })

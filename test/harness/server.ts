@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { variables } from '../../service/config.ts'
 import { makeFolder } from './stack.ts'
 
 export interface ServerProcess {
@@ -112,5 +113,8 @@ export async function runToEnd(child: ChildProcess, input?: string): Promise<Com
 /** What the tests themselves run under must not configure what they start. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _, ...environment } = process.env
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(?:TAP|npm_)/.test(name)))
+  const own = new Set<string>(variables.map(([name]) => name))
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => !/^(?:TAP|npm_)/.test(name) && !own.has(name)),
+  )
 }
