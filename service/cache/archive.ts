@@ -256,7 +256,7 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
     if (lock !== undefined) return true
     if (Date.now() < electionAt) return false
     electionAt = Date.now() + ELECTION_MS
-    lock = await tryLock(join(folder, 'writer.lock'), { mode: 'exclusive', waitS: 0 })
+    lock = await tryLock(join(folder, `${generation} writer.lock`), { mode: 'exclusive', waitS: 0 })
     if (closed) lock?.release()
     return lock !== undefined && !closed
   }
