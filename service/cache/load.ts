@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly progress: { after: number }
   /** Told of an add-on whose state was read before a change that is known by now. */
   readonly onOutdated: (guid: string) => void
+  /** Told of an add-on that is held now. */
+  readonly onHeld: (guid: string) => void
   /** Number of the feed's last change when the first attempt began. */
   readonly since: number
   readonly signal: AbortSignal
@@ -30,7 +32,7 @@ const COUNT =
   "SELECT TABLE_ROWS AS addons FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'candidates'"
 /** Rejects where no replica answers, or none is far enough; what was read by then is held. */
 export async function loadAll(options: LoadOptions): Promise<Loaded> {
-  const { replicas, timeline, memory, render, progress, onOutdated, signal } = options
+  const { replicas, timeline, memory, render, progress, onOutdated, onHeld, signal } = options
   const statement = readStatement('update-check-all')
   const [row] = await replicas.query(COUNT, [], COLD_MS_MAX)
   if (Number(row?.addons) / 2 > memory.entriesMax) return 'too many'
@@ -61,8 +63,11 @@ export async function loadAll(options: LoadOptions): Promise<Loaded> {
     await slices.rest()
     for (const [guid, offer] of offers) {
       if (memory.size >= memory.entriesMax && !memory.has(guid)) return 'too many'
-      if (counter >= timeline.lastChangeOf(guid)) memory.put({ memory: makeEntry(offer, counter, render()), at: 0 })
-      else onOutdated(guid)
+      if (counter >= timeline.lastChangeOf(guid)) {
+        if (counter > timeline.position.counter) timeline.noteAnswer(guid, counter)
+        memory.put({ memory: makeEntry(offer, counter, render()), at: 0 })
+        onHeld(guid)
+      } else onOutdated(guid)
       await slices.rest()
     }
     progress.after = last

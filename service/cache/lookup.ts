@@ -14,7 +14,7 @@ import {
   SHARED_LANES,
   STALE_RETRY_MS,
 } from '../limits.ts'
-import { type EntryMemory, type Found, makeEntry, type Offer, type RenderOptions } from '../update/index.ts'
+import { counterOf, type EntryMemory, type Found, makeEntry, type Offer, type RenderOptions } from '../update/index.ts'
 import { type Batcher, createBatcher } from './batch.ts'
 import type { Memory } from './memory.ts'
 import type { Shared } from './shared.ts'
@@ -184,7 +184,7 @@ export function createLookup(options: LookupOptions): Lookup {
         return { guid, counter, entry: offer && makeEntry(offer, counter, rendering) }
       })
       onRefreshed(entries.filter(({ guid }) => refreshing.has(guid)))
-      for (const { guid, entry } of entries) keep(guid, entry)
+      for (const { guid, entry } of entries) keep(guid, counter, entry)
       shared?.set(
         entries.flatMap(({ entry }) => (entry === undefined ? [] : [{ memory: entry, at: 0 }])),
         counter,
@@ -205,13 +205,18 @@ export function createLookup(options: LookupOptions): Lookup {
     if (stale.size > 0) batches.wake()
   }
 
-  function keep(guid: string, entry: EntryMemory | undefined): void {
+  /** As it was at a point of the feed; what is held may be newer. */
+  function keep(guid: string, counter: number, entry: EntryMemory | undefined): void {
     if (memory === undefined) return
-    if (entry !== undefined) memory.put({ memory: entry, at: 0 })
-    else {
-      memory.remove(guid)
-      unknown.add(guid)
+    if (entry !== undefined) {
+      memory.put({ memory: entry, at: 0 })
+      unknown.delete(guid)
+      return
     }
+    const held = memory.entryOf(guid)
+    if (held !== undefined && counterOf(held) > counter) return
+    memory.remove(guid)
+    unknown.add(guid)
   }
 
   /** What is held though a newer state exists: it may offer what has been withdrawn. */

@@ -207,6 +207,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
           progress,
           since,
           onOutdated: lookup.refresh,
+          onHeld: lookup.forgetUnknown,
           signal,
         })
         if (loaded === 'all') complete = { evictions }

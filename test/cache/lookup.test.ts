@@ -155,6 +155,22 @@ t.test('a guid that nobody knows is not asked for again until it may have been m
   t.equal(bench.questions.length, 2)
 })
 
+t.test(
+  'of two answers that cross, the older one is not kept: neither that nobody knows the add-on, nor its entry',
+  async (t) => {
+    const bench = prepare(t)
+    bench.ask('a@x')
+    await turn()
+    bench.lookup.refresh('a@x')
+    await until('it is asked for once more', () => bench.questions.length === 2)
+    await bench.questions[0]?.answer(10, [])
+    await bench.questions[1]?.answer(12)
+    t.equal(bench.lookup.unknown, 0, 'it is known by now')
+    bench.memory?.remove('a@x')
+    t.strictSame(bench.ask('a@x').found, [], 'and is asked for where it had to go')
+  },
+)
+
 t.test('what a query says that began before a change is given, but not kept', async (t) => {
   for (const known of [['a@x'], []]) {
     const bench = prepare(t)
