@@ -63,7 +63,7 @@ export const FEED_PAGE = 5_000
 /** How long reading a page may take before the replica is taken for hung. */
 export const FEED_READ_MS_MAX = 300
 /** How long a worker waits on its replica for the next transaction, at a time. It is in touch at least so often. */
-export const FEED_WAIT_MS = 500
+export const FEED_WAIT_MS = 400
 /** Where it can't wait: how often it asks. Fewer than 20 times a second. */
 export const FEED_POLL_MS = 60
 /** Between two looks for a replica to follow. */
@@ -73,8 +73,8 @@ export const LAG_MS_MAX = 3_000
 export const LAG_CHECK_MS = 2_000
 /** The primary's clock is written for the replicas so often. */
 export const HEARTBEAT_MS = 1_000
-/** What is held counts as stale when the replica has been silent for so long. */
-export const SILENT_MS_MAX = 1_000
+/** What is held counts as stale when the replica has been silent for so long. An answer without a mark is no older than a second. */
+export const SILENT_MS_MAX = 750
 /** Changes are kept so long, in days: longer than anything lives that is judged by them. */
 export const CHANGES_KEPT_DAYS = 14
 /** Changes removed in one statement. */
@@ -135,7 +135,7 @@ export const SNAPSHOT_PENDING_MAX = 10_000
 /** What is held is offered for so long without a replica to ask, by default, in seconds: as long as caches may (stale-if-error). */
 export const SNAPSHOT_AGE_MAX_S = 259_200
 /** How often it is looked whether what is held can still be believed. */
-export const STANDING_MS = 100
+export const STANDING_MS = 50
 /** How long a worker that has a snapshot waits for a replica before it serves. */
 export const START_WAIT_MS = 1_000
 /** How long a slice of work may keep the event loop from serving. */
@@ -202,6 +202,8 @@ assert(
   'a connection that is being made must be able to serve the caller it is made for',
 )
 assert(ACQUIRE_MS_MAX + QUERY_MS_MAX <= COLD_MS_MAX, 'one whole attempt fits into a cold check')
+assert(SILENT_MS_MAX + STANDING_MS <= 800, 'an answer without a mark is no older than a second, on a busy machine too')
+assert(FEED_WAIT_MS + FEED_READ_MS_MAX <= SILENT_MS_MAX, 'a replica that answers in time is not silent')
 assert(COLD_MS_MAX + COLD_SWEEP_MS < 300, 'the contract wants a 503 within 300 ms')
 assert(MEMCACHED_TTL_S < CHANGES_KEPT_DAYS * 86_400, 'what memcached keeps is judged by the changes since')
 assert(DRAIN_MS_MAX + MARIADB_STOP_MS_MAX < 5_000, 'a stop takes less than 5 s')
