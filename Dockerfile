@@ -30,6 +30,8 @@ RUN node deploy/build.mjs \
 
 FROM node:24-trixie-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 FILES_DIR=/files DATA_DIR=/data
+# Huge pages for what is held in memory, where the kernel gives them to those who ask.
+ENV GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 WORKDIR /app
 COPY package.json ./
 COPY --from=dependencies /app/node_modules node_modules

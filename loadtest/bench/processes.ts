@@ -68,8 +68,16 @@ export async function startProgram(path: string, environment: Readonly<Record<st
   return { ...program, url }
 }
 
+/** As `npm start` does. */
 export function startServer(environment: Readonly<Record<string, string>>): Promise<Program> {
-  return startProgram('service/main.js', { PORT: '0', SAMPLE: 'off', METRICS_PORT: '0', LOG_LEVEL: 'debug', ...environment })
+  return startProgram('service/main.js', {
+    GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+    PORT: '0',
+    SAMPLE: 'off',
+    METRICS_PORT: '0',
+    LOG_LEVEL: 'debug',
+    ...environment,
+  })
 }
 
 /** Keeps a process, and what it starts from now on, to some processors. */

@@ -141,7 +141,13 @@ export async function startMariadb(options: MariadbOptions, isReady: () => Promi
   ]
   await previousServerGone(join(dataFolder, 'server.pid'), dataFolder)
   // A session of its own: Ctrl-C reaches only us, and we stop it in order. The kernel tells it when we die.
-  const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', server, ...args], { detached: true, stdio: 'ignore' })
+  // What tunes our own memory is not meant for it.
+  const { GLIBC_TUNABLES: _, ...env } = process.env
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', server, ...args], {
+    detached: true,
+    stdio: 'ignore',
+    env,
+  })
   let end: string | undefined
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(`can't be started: ${reasonOf(error)}`))
