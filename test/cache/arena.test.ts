@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { Arena, GRAIN_BYTES, GRAIN_WORDS } from '../../service/cache/arena.ts'
+import { Arena, FIRST_WORD, GRAIN_BYTES, GRAIN_WORDS } from '../../service/cache/arena.ts'
 import { holds } from '../harness/property.ts'
 
 interface Piece {
@@ -36,7 +36,7 @@ t.test('pieces are apart, keep what is written to them, and are counted', async 
         } else {
           const at = arena.take(each.words)
           if (at === 0) continue
-          if (at % GRAIN_WORDS !== 0 || at + grainsOf(each.words) > arena.words.length) return false
+          if (at % GRAIN_WORDS !== FIRST_WORD || at + grainsOf(each.words) > arena.words.length) return false
           pieces.push({ at, words: each.words, mark })
           arena.words.fill(mark, at, at + grainsOf(each.words))
         }
@@ -87,5 +87,5 @@ t.test('after it was emptied it is as new', async (t) => {
   arena.clear()
   t.equal(arena.usedBytes, 0)
   t.not(arena.take(100), arena.take(8), 'a piece that came back before is not free twice')
-  t.equal(arena.usedBytes, 108 * 4)
+  t.equal(arena.usedBytes, 8 * GRAIN_BYTES)
 })

@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
+import { GRAIN_BYTES } from '../../service/cache/arena.ts'
 import { Memory } from '../../service/cache/memory.ts'
 import { counterOf, type Entry, guidOf, lengthOf, listingOf } from '../../service/update/entry.ts'
 import { GuidKey } from '../../service/update/guid-key.ts'
@@ -64,7 +65,7 @@ function complaint(memory: Memory, model: ReadonlyMap<string, Known>, mayLack: b
     const guid = guidOf(entry)
     if (guids.has(guid)) return `two entries of ${guid}`
     guids.add(guid)
-    bytes += Math.ceil(lengthOf(entry) / 16) * 16
+    bytes += Math.ceil(lengthOf(entry) / GRAIN_BYTES) * GRAIN_BYTES
     const known = model.get(guid)
     if (known === undefined) return `${guid} should not be there`
     if (counterOf(entry) !== known.counter) return `${guid} is of ${counterOf(entry)}, not ${known.counter}`
