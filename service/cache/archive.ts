@@ -184,6 +184,7 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
   let bytesSinceSnapshot = 0
   /** The journals reach back to the snapshots that are there. */
   let isCarriedOn = true
+  let timelinesLost = 0
   let marked: Position | undefined
   let writing: Promise<void> | undefined
   let closed = false
@@ -269,6 +270,7 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
     }
     const { isComplete, pending, applications, trueAt } = state()
     const { position } = timeline
+    const lostBefore = timelinesLost
     const name = `${generation} ${String(position.counter).padStart(16, '0')} ${Date.now()}${SNAPSHOT_SUFFIX}`
     const path = join(folder, name)
     snapshotWanted = false
@@ -283,6 +285,12 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
       applications,
     }
     const { entries, bytes } = await writeSnapshot(path, memory, head, stopping.signal)
+    if (timelinesLost !== lostBefore) {
+      // Its timeline was lost in the meantime, and its number may be higher than those to come.
+      rmSync(path, { force: true })
+      snapshotWanted = true
+      return
+    }
     snapshotAt = Date.now()
     log.debug({ entries, bytes, ms: Math.round(performance.now() - begunAt) }, 'a snapshot was written')
     if (isCarriedOn) removeOld()
@@ -321,6 +329,7 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
     beginAnew(reason) {
       const { heartbeatMs } = timeline.position
       isCarriedOn = false
+      if (reason === 'lost') timelinesLost++
       attempt(() => {
         if (reason === 'lost') {
           // Another process may have begun anew before us: what it has written since stays.
