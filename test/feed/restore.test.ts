@@ -105,6 +105,7 @@ t.test('a dump is restored, and edits take the numbers of those that it undid', 
   for (const server of running) await until('what was restored shows', () => shows(server, DUMPED))
 
   const clients = running.map(({ url }) => startClients(url, GUIDS))
+  t.teardown(() => Promise.all(clients.map((each) => each.stop())))
   for (const version of ['1.1', '1.2', '1.3', '2.0']) await mergeLines(editor, [lineWith(LATER, version)])
   const edited = await position()
   t.ok(edited.counter > undone.counter, 'the same numbers were given again, and more')
