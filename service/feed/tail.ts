@@ -74,6 +74,8 @@ interface FeedState {
   /** What had been seen when this was asked: a replica that isn't so far is behind. */
   readonly seenBefore: number
   readonly changes: readonly NumberedChange[]
+  /** Changes are numbered without gaps; one that was asked for and is missing was removed. */
+  readonly isWhole: boolean
 }
 
 interface Attachment {
@@ -107,10 +109,9 @@ export function startTail(options: TailOptions): Tail {
 
   async function read(connection: Connection, from: number, pages = 1): Promise<FeedState> {
     const seenBefore = timeline.seen
-    const rows = await execute(connection, statement, [from, from, from + pages * FEED_PAGE], {
-      deadlineMs: FEED_READ_MS_MAX,
-    })
-    return stateOf(rows, seenBefore)
+    const to = from + pages * FEED_PAGE
+    const rows = await execute(connection, statement, [from, from, to], { deadlineMs: FEED_READ_MS_MAX })
+    return stateOf(rows, { seenBefore, from, to })
   }
 
   /** Looks at all replicas at once and takes the one to follow. */
@@ -145,7 +146,7 @@ export function startTail(options: TailOptions): Tail {
       const relation = relationOf(state, timeline.position)
       if (relation === 'foreign' || relation === 'lost') return
       isBehind = relation === 'behind'
-      if (relation === 'gap' || !isWhole(state)) reload('gap', state.position)
+      if (relation === 'gap' || !state.isWhole) reload('gap', state.position)
       else if (relation === 'ahead' && state.changes.length > 0) take(state)
       if (timeline.position.counter >= state.position.counter) {
         if (!isBehind) options.onCaughtUp()
@@ -317,17 +318,26 @@ function choose(
   return (related.find(({ relation }) => relation !== 'behind') ?? related[0])?.attachment
 }
 
-/** Changes are numbered without gaps; one that is missing was pruned. */
-function isWhole({ changes }: FeedState): boolean {
-  const [first] = changes
-  return first === undefined || (changes.at(-1) as NumberedChange).number - first.number === changes.length - 1
-}
-
-function stateOf(rows: readonly Row[], seenBefore: number): FeedState {
+function stateOf(
+  rows: readonly Row[],
+  { seenBefore, from, to }: { readonly seenBefore: number; readonly from: number; readonly to: number },
+): FeedState {
   const [row] = rows as [Row]
+  const counter = Number(row.counter)
+  const changes = rows
+    .filter(({ number }) => number !== null)
+    .map(({ number, changeToken, kind, guid, oldGuid, delayMs }) => ({
+      number: Number(number),
+      token: Number(changeToken),
+      kind: kind as Change['kind'],
+      guid: guid as string | null,
+      oldGuid: oldGuid as string | null,
+      delayMs: Number(delayMs),
+    }))
+    .sort((one, other) => one.number - other.number)
   return {
     position: {
-      counter: Number(row.counter),
+      counter,
       token: Number(row.token),
       heartbeatMs: Number(row.heartbeatMs),
     },
@@ -336,17 +346,8 @@ function stateOf(rows: readonly Row[], seenBefore: number): FeedState {
     floor: row.floor === null ? undefined : Number(row.floor),
     seenToken: row.seenToken === null ? undefined : Number(row.seenToken),
     seenBefore,
-    changes: rows
-      .filter(({ number }) => number !== null)
-      .map(({ number, changeToken, kind, guid, oldGuid, delayMs }) => ({
-        number: Number(number),
-        token: Number(changeToken),
-        kind: kind as Change['kind'],
-        guid: guid as string | null,
-        oldGuid: oldGuid as string | null,
-        delayMs: Number(delayMs),
-      }))
-      .sort((one, other) => one.number - other.number),
+    changes,
+    isWhole: changes.length >= Math.min(counter, to) - from,
   }
 }
 
