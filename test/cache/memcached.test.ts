@@ -339,7 +339,7 @@ t.test('an answer of single bytes is put together', async (t) => {
 })
 
 t.test('an answer to what nobody asked is no answer', async (t) => {
-  const indices = ['O2', 'O-1', 'O0.5', 'Olength', 'O__proto__', 'k0', '']
+  const indices = ['O2', 'O-1', 'O0.5', 'Ox', 'O__proto__', 'k0', '']
   const strangers = indices.map((index) => `VA 3 ${index}\r\nbad\r\n`).join('')
   // Also before anything is asked, and after everything was.
   const answer = `HD\r\n${strangers}VA 1 O1\r\nx\r\nMN\r\n`
