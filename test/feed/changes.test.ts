@@ -83,10 +83,10 @@ t.test('an application that is added while servers run', async (t) => {
   const appID = '{92650c4d-4b8e-4d2a-b7eb-24ecf4f6b63a}'
   const ask = ({ url }: ServerProcess) => check(url, guid, { appID, appVersion: '2.53' })
   for (const server of all) t.equal((await ask(server)).status, 400, 'nobody knows it')
-  const { code, stderr } = await runCatalog(['app', 'add', 'seamonkey-of-test', appID, '--yes'], environment)
+  const { code, stderr } = await runCatalog(['app', 'add', 'browser-of-test', appID, '--yes'], environment)
   t.equal(code, 0, stderr)
   await mergeLines(editor, [
-    { guid, versions: [{ version: '1.0', compatibility: { 'seamonkey-of-test': { min: '2.0', max: '2.*' } } }] },
+    { guid, versions: [{ version: '1.0', compatibility: { 'browser-of-test': { min: '2.0', max: '2.*' } } }] },
   ])
   for (const server of all) {
     await until('its answer has the version', async () => {
