@@ -134,6 +134,7 @@ export function createLookup(options: LookupOptions): Lookup {
   }
 
   async function askSource(guids: string[]): Promise<void> {
+    const askedAt = performance.now()
     let answered: Answered
     try {
       answered = await source.ask(guids)
@@ -147,7 +148,7 @@ export function createLookup(options: LookupOptions): Lookup {
       return
     }
     if (answered.isBehind) takeOld(guids, answered)
-    else take(guids, answered)
+    else take(guids, answered, askedAt)
   }
 
   /** Answers of a replica that isn't as far as what was seen: they may be given where nothing better is known, but not kept. */
@@ -162,16 +163,20 @@ export function createLookup(options: LookupOptions): Lookup {
     onTrouble()
   }
 
-  function take(guids: readonly string[], { offers, counter, token }: Answered): void {
+  function take(guids: readonly string[], { offers, counter, token }: Answered, askedAt: number): void {
     timeline.see(counter)
     const isHeld = memory !== undefined || shared !== undefined
     const { generation, ...rendering } = render()
     const applications = new Set(rendering.applications.map(({ id }) => id))
     const isNewest = counter === timeline.seen
     const lacking: string[] = []
+    const outdated = new Set<string>()
     const current = guids.filter((guid) => {
-      // The query may have begun before a change that is known by now.
-      if (!isNewest && counter < timeline.lastChangeOf(guid)) return false
+      // The query may have begun before a change that is known by now, or before all was read anew.
+      if (!isNewest && (counter < timeline.floor || counter < timeline.lastChangeOf(guid))) {
+        outdated.add(guid)
+        return false
+      }
       if (counter > timeline.position.counter) timeline.noteAnswer(guid, counter)
       if (!isHeld || knowsApplications(offers.get(guid), applications)) return true
       // Of an application that was added a moment ago: the entry would lack it for good.
@@ -199,7 +204,8 @@ export function createLookup(options: LookupOptions): Lookup {
     }
     for (const guid of guids) {
       const offer = offers.get(guid)
-      finish(guid, { tier: 'replica', ageS: undefined, ...(offer && { offer }) })
+      const found: Found = { tier: 'replica', ageS: undefined, ...(offer && { offer }) }
+      finish(guid, found, outdated.has(guid) ? askedAt : undefined)
       if (refreshing.has(guid)) stale.add(guid)
     }
     if (stale.size > 0) batches.wake()
@@ -226,9 +232,10 @@ export function createLookup(options: LookupOptions): Lookup {
     return { tier: 'memory', ageS: Math.max(1, ageS()), entry, isWithheld: memory.isOutdated(entry) }
   }
 
-  function finish(guid: string, found: Found | undefined): void {
+  /** `askedAt`: of what was outdated when it came. Whoever asked later is not told of it: others may have got something newer since. */
+  function finish(guid: string, found: Found | undefined, askedAt = Number.POSITIVE_INFINITY): void {
     const flight = flights.get(guid)
-    if (flight === undefined) return
+    if (flight === undefined || flight.begunAt > askedAt) return
     flights.delete(guid)
     batches.forget(guid)
     sharedBatches?.forget(guid)

@@ -289,6 +289,8 @@ export function relationOf(state: FeedState, position: Position): Relation {
   const isLater = heartbeatMs > position.heartbeatMs
   if (counter < position.counter) return isLater ? 'lost' : 'behind'
   if (position.counter === 0) return counter < state.seenBefore ? 'behind' : 'ahead'
+  // Heartbeats rise along a timeline: this one was left behind when ours began, though it has more numbers.
+  if (counter > position.counter && heartbeatMs < position.heartbeatMs) return 'foreign'
   const tokenThere = counter === position.counter ? token : state.seenToken
   if (tokenThere === position.token) return counter < state.seenBefore ? 'behind' : 'ahead'
   if (tokenThere === undefined && state.floor !== undefined && state.floor > position.counter) return 'gap'

@@ -172,6 +172,23 @@ t.test(
   },
 )
 
+t.test('an answer that was asked for before a client came is not for that client', async (t) => {
+  const bench = prepare(t)
+  bench.ask('a@x')
+  await turn()
+  bench.lookup.refresh('a@x')
+  bench.ask('b@x')
+  await until('it is asked for once more', () => bench.questions[1]?.guids.includes('a@x') ?? false)
+  await bench.questions[1]?.answer(12)
+  bench.memory?.remove('a@x')
+  const { found } = bench.ask('a@x')
+  await bench.questions[0]?.answer(10, [])
+  t.strictSame(found, [], 'others have got a newer one since')
+  await until('it is asked for on its own', () => bench.questions.length === 3)
+  await bench.questions[2]?.answer(12)
+  t.match(found, [{ tier: 'replica', offer: { guid: 'a@x' } }])
+})
+
 t.test('what a query says that began before a change is given, but not kept', async (t) => {
   for (const known of [['a@x'], []]) {
     const bench = prepare(t)

@@ -1,0 +1,60 @@
+/** What a replica is to a worker: on its timeline or another, before it or behind it. */
+
+import t from 'tap'
+import { relationOf } from '../../service/feed/tail.ts'
+
+/** The worker stands at 100, whose token is 7, with the heartbeat 5,000. */
+const position = { counter: 100, token: 7, heartbeatMs: 5_000 }
+
+interface Replica {
+  readonly counter: number
+  readonly token?: number
+  readonly heartbeatMs?: number
+  /** Of its change 100. */
+  readonly seenToken?: number | undefined
+  readonly floor?: number | undefined
+  readonly seenBefore?: number
+}
+
+function relation({
+  counter,
+  token = 7,
+  heartbeatMs = 5_000,
+  seenToken,
+  floor = 1,
+  seenBefore = 100,
+}: Replica): ReturnType<typeof relationOf> {
+  const state = {
+    position: { counter, token, heartbeatMs },
+    nowMs: heartbeatMs,
+    replicated: '',
+    floor,
+    seenToken,
+    seenBefore,
+    changes: [],
+    isWhole: true,
+  }
+  return relationOf(state, position)
+}
+
+t.test('on the same timeline', async (t) => {
+  t.equal(relation({ counter: 100 }), 'ahead', 'at the same point')
+  t.equal(relation({ counter: 100, heartbeatMs: 4_000 }), 'ahead', 'a moment late, but with the same changes')
+  t.equal(relation({ counter: 120, token: 9, heartbeatMs: 6_000, seenToken: 7 }), 'ahead')
+  t.equal(relation({ counter: 120, token: 9, seenToken: 7, seenBefore: 130 }), 'behind', 'of what was seen elsewhere')
+  t.equal(relation({ counter: 90, token: 5, heartbeatMs: 4_000 }), 'behind')
+  t.equal(relation({ counter: 120, token: 9, heartbeatMs: 6_000, floor: 110 }), 'gap', 'ours has been pruned')
+})
+
+t.test('on another one', async (t) => {
+  t.equal(relation({ counter: 90, token: 5, heartbeatMs: 6_000 }), 'lost', 'restored: lower, but later')
+  t.equal(relation({ counter: 100, token: 8, heartbeatMs: 6_000 }), 'lost', 'the same number, another change')
+  t.equal(relation({ counter: 120, token: 9, heartbeatMs: 6_000, seenToken: 8 }), 'lost', 'it went on from another one')
+  t.equal(relation({ counter: 100, token: 8, heartbeatMs: 4_000 }), 'foreign', 'earlier than ours: an old copy')
+  t.equal(relation({ counter: 120, token: 9, heartbeatMs: 4_000, seenToken: 8 }), 'foreign')
+  t.equal(
+    relation({ counter: 120, token: 9, heartbeatMs: 4_000, seenToken: 7 }),
+    'foreign',
+    'more changes than ours at an earlier time: what a restore has undone',
+  )
+})
