@@ -39,35 +39,54 @@ export async function openPrimary(endpoint: Endpoint): Promise<Primary> {
   await statements.write("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'")
   await statements.write('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED')
 
+  let turn: Promise<void> = Promise.resolve()
+
+  async function attemptTransaction<T>(
+    work: (statements: Statements) => Promise<T | typeof rollback>,
+  ): Promise<T | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      await statements.write('START TRANSACTION')
+      try {
+        const result = await work(statements)
+        if (result !== rollback) {
+          await statements.write('COMMIT')
+          return result
+        }
+        await statements.write('ROLLBACK')
+        return undefined
+      } catch (error) {
+        await statements.write('ROLLBACK').catch(() => {})
+        if (!isConflict(error)) throw error
+        if (attempt >= WRITE_ATTEMPTS_MAX) {
+          throw new VersioncheckError(
+            'write_conflict',
+            `Other writers got in the way ${attempt} times: ${reasonOf(error)}.`,
+            {
+              hint: 'Nothing was changed. Try again.',
+              cause: error,
+            },
+          )
+        }
+        await sleep(Math.random() * 20 * 2 ** attempt)
+      }
+    }
+  }
+
   return {
     ...statements,
     endpoint,
     async transaction(work) {
-      for (let attempt = 1; ; attempt++) {
-        await statements.write('START TRANSACTION')
-        try {
-          const result = await work(statements)
-          if (result !== rollback) {
-            await statements.write('COMMIT')
-            return result
-          }
-          await statements.write('ROLLBACK')
-          return undefined
-        } catch (error) {
-          await statements.write('ROLLBACK').catch(() => {})
-          if (!isConflict(error)) throw error
-          if (attempt >= WRITE_ATTEMPTS_MAX) {
-            throw new VersioncheckError(
-              'write_conflict',
-              `Other writers got in the way ${attempt} times: ${reasonOf(error)}.`,
-              {
-                hint: 'Nothing was changed. Try again.',
-                cause: error,
-              },
-            )
-          }
-          await sleep(Math.random() * 20 * 2 ** attempt)
-        }
+      // One at a time: on one connection a second START TRANSACTION would commit half of the first.
+      const before = turn
+      let ended = () => {}
+      turn = new Promise((resolve) => {
+        ended = resolve
+      })
+      await before
+      try {
+        return await attemptTransaction(work)
+      } finally {
+        ended()
       }
     },
     async snapshot(work) {

@@ -31,3 +31,16 @@ t.test('a server that goes away in the midst of a transaction', async (t) => {
 t.test('an error of the statement stays what it is', async (t) => {
   await t.rejects(stack.primary.rows('SELECT nonsense FROM addons'), { code: 'ER_BAD_FIELD_ERROR' })
 })
+
+t.test('two transactions at once on one connection come one after the other', async (t) => {
+  const seen: string[] = []
+  const work = (name: string) =>
+    stack.primary.transaction(async (statements) => {
+      seen.push(`${name} begins`)
+      await statements.rows('SELECT SLEEP(0.05)')
+      await statements.rows('SELECT 1')
+      seen.push(`${name} ends`)
+    })
+  await Promise.all([work('one'), work('other')])
+  t.strictSame(seen, ['one begins', 'one ends', 'other begins', 'other ends'])
+})

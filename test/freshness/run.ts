@@ -70,6 +70,9 @@ export async function prepareRun(t: Test, { lateS }: { readonly lateS: number })
   const primary = await openCatalog(databases)
   t.teardown(() => primary.close())
   const editor = createEditor({ primary, actor: 'writer' })
+  const otherPrimary = await openCatalog(databases)
+  t.teardown(() => otherPrimary.close())
+  const otherEditor = createEditor({ primary: otherPrimary, actor: 'other writer' })
 
   const lines = Array.from({ length: ADDONS }, (_, number) => ({
     guid: guidOf(number),
@@ -110,7 +113,7 @@ export async function prepareRun(t: Test, { lateS }: { readonly lateS: number })
 
     const writers = [
       during(() => editByHand(editor, states, 0)),
-      during(() => editByHand(editor, states, 1)),
+      during(() => editByHand(otherEditor, states, 1)),
       during(() => editByCommand(states, 2)),
     ]
     const watchers = databases.replicas.map((replica, index) =>
