@@ -20,6 +20,9 @@ export interface Transition {
   readonly after: AddonState
 }
 
+/** With the id of the add-on, which a new one has been given by now. */
+type Identified = Transition & { readonly id: number }
+
 /** What a transition did. */
 export interface Saved {
   readonly id: number
@@ -53,7 +56,15 @@ export async function saveAddons(
   if (changed.length === 0) return []
   const writer = new Writer(statements, applications, floors)
   const ids = await writer.addons(changed.map(({ transition }) => transition))
-  await writer.versions(changed.map(({ transition }, index) => ({ ...transition, addonId: ids[index] as number })))
+  const identified = changed.map(({ transition }, index) => ({ ...transition, id: ids[index] as number }))
+  // The connection runs one after the other; asked for at once, the next one is ready when the one before ends.
+  await Promise.all([
+    writer.details(identified),
+    writer.authors(identified),
+    writer.categories(identified),
+    writer.tags(identified),
+    writer.versions(identified),
+  ])
   return changed.map(({ transition, differences }, index) => ({ id: ids[index] as number, transition, differences }))
 }
 
@@ -68,75 +79,82 @@ class Writer {
     this.floors = floors
   }
 
-  /** Add-ons, their details, authors, categories and tags. Returns the ids, in order. */
+  /** The rows of the add-ons themselves. Returns their ids, in order. */
   async addons(transitions: readonly Transition[]): Promise<number[]> {
     const created = transitions.filter(({ before }) => before === undefined).map(({ after }) => after)
     const newIds = await this.insert('addons', addonFields, created)
-    await this.insert(
-      'addon_details',
-      ['addon_id', ...detailFields],
-      created.map((after, index) => ({ ...after, addon_id: newIds[index] })),
-      { returning: false },
-    )
     let next = 0
     const ids = transitions.map(({ before }) => before?.id ?? (newIds[next++] as number))
-
     for (const [index, { before, after }] of transitions.entries()) {
-      if (before === undefined) continue
-      await this.update('addons', 'id', ids[index] as number, addonFields, before, after)
-      await this.update('addon_details', 'addon_id', ids[index] as number, detailFields, before, after)
+      if (before !== undefined) await this.update('addons', 'id', ids[index] as number, addonFields, before, after)
     }
-    await this.parts(transitions.map((transition, index) => ({ ...transition, id: ids[index] as number })))
     return ids
   }
 
-  /** Authors, categories and tags are replaced as a whole where they differ. */
-  private async parts(transitions: readonly (Transition & { id: number })[]): Promise<void> {
-    const differing = (part: 'authors' | 'categories' | 'tags') =>
-      transitions.filter(({ before, after }) => !same(before?.[part] ?? [], after[part]))
-    const clear = async (table: string, rows: readonly (Transition & { id: number })[]) => {
-      const ids = rows.filter(({ before }) => before !== undefined).map(({ id }) => id)
-      if (ids.length > 0) await this.statements.write(`DELETE FROM ${table} WHERE addon_id IN (?)`, [ids])
-    }
-
-    const authors = differing('authors')
-    if (authors.length > 0) {
-      await clear('addon_authors', authors)
-      const authorIds = await this.authorIds(authors.flatMap(({ after }) => after.authors))
-      const rows = authors.flatMap(({ id, after }) =>
-        after.authors.map(({ username }, position) => ({ addon_id: id, position, author_id: authorIds.get(username) })),
-      )
-      await this.insert('addon_authors', ['addon_id', 'position', 'author_id'], rows, { returning: false })
-    }
-    const categories = differing('categories')
-    if (categories.length > 0) {
-      await clear('addon_categories', categories)
-      const categoryIds = await this.categoryIds(categories.flatMap(({ after }) => after.categories))
-      const rows = categories.flatMap(({ id, after }) =>
-        after.categories.map((slug) => ({ addon_id: id, category_id: categoryIds.get(slug) })),
-      )
-      await this.insert('addon_categories', ['addon_id', 'category_id'], rows, { returning: false })
-    }
-    const tags = differing('tags')
-    if (tags.length > 0) {
-      await clear('addon_tags', tags)
-      const rows = tags.flatMap(({ id, after }) => after.tags.map((tag) => ({ addon_id: id, tag })))
-      await this.insert('addon_tags', ['addon_id', 'tag'], rows, { returning: false })
+  async details(transitions: readonly Identified[]): Promise<void> {
+    const created = transitions.filter(({ before }) => before === undefined)
+    const rows = created.map(({ id, after }) => ({ ...after, addon_id: id }))
+    await this.insert('addon_details', ['addon_id', ...detailFields], rows, { returning: false })
+    for (const { id, before, after } of transitions) {
+      if (before !== undefined) await this.update('addon_details', 'addon_id', id, detailFields, before, after)
     }
   }
 
+  async authors(transitions: readonly Identified[]): Promise<void> {
+    const differing = await this.clear('authors', transitions)
+    const authorIds = await this.authorIds(differing.flatMap(({ after }) => after.authors))
+    const rows = differing.flatMap(({ id, after }) =>
+      after.authors.map(({ username }, position) => ({ addon_id: id, position, author_id: authorIds.get(username) })),
+    )
+    await this.insert('addon_authors', ['addon_id', 'position', 'author_id'], rows, { returning: false })
+  }
+
+  async categories(transitions: readonly Identified[]): Promise<void> {
+    const differing = await this.clear('categories', transitions)
+    const categoryIds = await this.categoryIds(differing.flatMap(({ after }) => after.categories))
+    const rows = differing.flatMap(({ id, after }) =>
+      after.categories.map((slug) => ({ addon_id: id, category_id: categoryIds.get(slug) })),
+    )
+    await this.insert('addon_categories', ['addon_id', 'category_id'], rows, { returning: false })
+  }
+
+  async tags(transitions: readonly Identified[]): Promise<void> {
+    const differing = await this.clear('tags', transitions)
+    const rows = differing.flatMap(({ id, after }) => after.tags.map((tag) => ({ addon_id: id, tag })))
+    await this.insert('addon_tags', ['addon_id', 'tag'], rows, { returning: false })
+  }
+
+  /** Such lists are replaced as a whole: removes those of add-ons where they differ, and returns these. */
+  private async clear(
+    part: 'authors' | 'categories' | 'tags',
+    transitions: readonly Identified[],
+  ): Promise<Identified[]> {
+    const differing = transitions.filter(({ before, after }) => !same(before?.[part] ?? [], after[part]))
+    const ids = differing.filter(({ before }) => before !== undefined).map(({ id }) => id)
+    if (ids.length > 0) await this.statements.write(`DELETE FROM addon_${part} WHERE addon_id IN (?)`, [ids])
+    return differing
+  }
+
+  /** Of all these authors, by username; those that are new, or have another name now, are written. */
   private async authorIds(authors: readonly Author[]): Promise<Map<string, number>> {
     const names = new Map(authors.map(({ username, name }) => [username, name]))
     if (names.size === 0) return new Map()
-    // In one order everywhere: two importers that wait for each other's authors would be a deadlock.
-    const rows = [...names].sort(([one], [other]) => (one < other ? -1 : 1))
-    await this.statements.write(
-      'INSERT INTO authors (username, name) VALUES ? ON DUPLICATE KEY UPDATE name = VALUES(name)',
-      [rows],
+    const find = async () =>
+      await this.statements.rows('SELECT id, username, name FROM authors WHERE username IN (?)', [[...names.keys()]])
+    let found = await find()
+    const isWritten = new Set(
+      found.filter(({ username, name }) => names.get(username as string) === name).map(({ username }) => username),
     )
-    const found = await this.statements.rows('SELECT id, username FROM authors WHERE username IN (?)', [
-      [...names.keys()],
-    ])
+    const rows = [...names].filter(([username]) => !isWritten.has(username))
+    if (rows.length > 0) {
+      // In one order everywhere: two importers that wait for each other's authors would be a deadlock.
+      rows.sort(([one], [other]) => (one < other ? -1 : 1))
+      await this.statements.write(
+        'INSERT INTO authors (username, name) VALUES ? ON DUPLICATE KEY UPDATE name = VALUES(name)',
+        [rows],
+      )
+      found = await find()
+    }
     return new Map(found.map(({ id, username }) => [username as string, id as number]))
   }
 
@@ -157,10 +175,10 @@ class Writer {
   }
 
   /** Versions, their files and ranges. */
-  async versions(transitions: readonly (Transition & { addonId: number })[]): Promise<void> {
+  async versions(transitions: readonly Identified[]): Promise<void> {
     const created: { addonId: number; version: VersionState }[] = []
     const kept: { before: VersionState; after: VersionState }[] = []
-    for (const { addonId, before, after } of transitions) {
+    for (const { id: addonId, before, after } of transitions) {
       const stored = new Map(before?.versions.map((version) => [version.id, version]))
       for (const version of after.versions) {
         const old = version.id === undefined ? undefined : stored.get(version.id)

@@ -9,6 +9,7 @@ import { createReadStream } from 'node:fs'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { Followers, Primary } from '../../database/index.ts'
 import { reasonOf, VersioncheckError } from '../../errors.ts'
 import type { Store } from '../../files/index.ts'
@@ -390,10 +391,19 @@ function forgetAddresses({ versions }: AddonLine, fetched: ReadonlyMap<number, P
   }
 }
 
+/** Characters of lines, half a millisecond's work: what the database answers meanwhile shall not wait for longer. */
+const PARSED_AT_ONCE = 8_192
+
 async function* itemsOf(path: string): AsyncGenerator<Item> {
   const { size } = await stat(path)
+  let sinceTurn = 0
   for await (const { number, text, bytesRead } of readLines(path)) {
     const part = size === 0 ? 1 : bytesRead / size
+    sinceTurn += text?.length ?? 0
+    if (sinceTurn >= PARSED_AT_ONCE) {
+      sinceTurn = 0
+      await othersTurn()
+    }
     if (text === undefined) {
       yield { number, value: undefined, unreadable: `is no UTF-8, or longer than ${LINE_BYTES_MAX} bytes`, part }
       continue
