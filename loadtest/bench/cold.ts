@@ -3,18 +3,29 @@
  * statement. Processor time of service and database together, against the bare HTTP library and against the same without batches.
  */
 
-import { readFileSync } from 'node:fs'
-import { Random } from '../generate/random.ts'
-import { checkPath, type Draw, makeClient, type Population } from '../traffic/index.ts'
-import { median, ratioOf } from './compare.ts'
-import { databasePids, type Program, readMetrics, startServer } from './processes.ts'
+import {
+  countIn,
+  countOfBare,
+  databaseOf,
+  databasePids,
+  eachByItself,
+  everyAddonOnce,
+  load,
+  meanBodyBytes,
+  median,
+  type Program,
+  ratioOf,
+  readMetrics,
+  type Slice,
+  startBare,
+  startServer,
+  sumOf,
+  takeTurns,
+  writeRequests,
+} from '../measure/index.ts'
 import type { BenchRun, Report } from './report.ts'
-import { type Slice, takeTurns } from './slices.ts'
-import { countIn, countOfBare, eachByItself, meanBodyBytes, startBare, sumOf } from './warm.ts'
-import { load, writeRequests } from './wrk.ts'
 
 const CONNECTIONS = 256
-const SEED = 3
 
 /** For all code to be compiled. */
 const WARM_UP_S = 8
@@ -96,21 +107,6 @@ export async function runCold({ bench, rounds, seconds, progress }: BenchRun): P
   }
 }
 
-/** How a second server is told of the private database of the first. */
-export function databaseOf(dataDir: string): { DATABASE_URL: string; REPLICA_URLS: string; DATA_DIR: string } {
-  const { password, sockets } = JSON.parse(readFileSync(`${dataDir}/private.json`, 'utf8')) as {
-    password: string
-    sockets: { primary: string; replica: string }
-  }
-  const url = (socket: string) =>
-    `mysql://versioncheck:${password}@localhost/versioncheck?socket=${encodeURIComponent(socket)}`
-  return {
-    DATABASE_URL: url(sockets.primary),
-    REPLICA_URLS: `mysql://localhost/versioncheck?socket=${encodeURIComponent(sockets.replica)}`,
-    DATA_DIR: `${dataDir}-2`,
-  }
-}
-
 async function countsOf(program: Program): Promise<{ batches: number; keys: number }> {
   const metrics = await readMetrics(program)
   return {
@@ -118,21 +114,3 @@ async function countsOf(program: Program): Promise<{ batches: number; keys: numb
     keys: metrics.get('versioncheck_batch_size_sum') ?? 0,
   }
 }
-
-/** In an order that has nothing to do with where they lie. */
-export function* everyAddonOnce(population: Population): Generator<string> {
-  const random = new Random(SEED, 1, 0)
-  const order = population.guids.map((_, index) => index)
-  for (let at = order.length - 1; at > 0; at--) {
-    const other = random.whole(0, at)
-    const swapped = order[at] as number
-    order[at] = order[other] as number
-    order[other] = swapped
-  }
-  for (const [number, addon] of order.entries()) {
-    const client = makeClient(SEED, number, NO_ADDON)
-    yield checkPath(client, population.guids[addon] as string, population.versions[addon] as string)
-  }
-}
-
-const NO_ADDON: Draw = { one: () => 0 }

@@ -3,12 +3,12 @@
 
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { Failure } from '../failure.ts'
+import { prepareBench } from '../measure/index.ts'
 import { runCold } from './cold.ts'
 import { runFreshness } from './freshness.ts'
 import { type BenchRun, describeReport, holds, type Report } from './report.ts'
 import { runResident } from './resident.ts'
 import { save } from './save.ts'
-import { prepareBench } from './setup.ts'
 import { runShared } from './shared.ts'
 import { runTalk } from './talk.ts'
 import { runWarm } from './warm.ts'

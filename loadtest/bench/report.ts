@@ -1,6 +1,5 @@
 /** What a bench found: a table for people, checks against what is promised, and the raw figures. */
-
-import type { Bench } from './setup.ts'
+import type { Bench } from '../measure/index.ts'
 
 export interface BenchRun {
   readonly bench: Bench

@@ -5,12 +5,21 @@
 
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import {
+  load,
+  median,
+  type Program,
+  pause,
+  readMetrics,
+  requestPaths,
+  residentMib,
+  runCommand,
+  startServer,
+  untilComplete,
+  writeRequests,
+} from '../measure/index.ts'
 import { drawByUsers, generatedPopulation } from '../traffic/index.ts'
-import { median } from './compare.ts'
-import { type Program, pause, readMetrics, residentMib, runCommand, startServer } from './processes.ts'
 import type { BenchRun, Report } from './report.ts'
-import { requestPaths, untilComplete } from './warm.ts'
-import { load, writeRequests } from './wrk.ts'
 
 export async function runResident({ bench, rounds, progress }: BenchRun): Promise<Report> {
   const environment = { DATA_DIR: bench.dataDir, SITE_URL: bench.siteUrl }

@@ -4,13 +4,27 @@
  */
 
 import { rmSync } from 'node:fs'
+import {
+  alternate,
+  cpuOf,
+  databaseOf,
+  databasePids,
+  everyAddonOnce,
+  type LoadResult,
+  load,
+  median,
+  type Program,
+  pause,
+  readMetrics,
+  requestPaths,
+  startMemcached,
+  startServer,
+  sumOf,
+  untilComplete,
+  writeRequests,
+} from '../measure/index.ts'
 import { drawByUsers } from '../traffic/index.ts'
-import { databaseOf, everyAddonOnce } from './cold.ts'
-import { alternate, median } from './compare.ts'
-import { cpuOf, databasePids, type Program, pause, readMetrics, startMemcached, startServer } from './processes.ts'
 import type { BenchRun, Report } from './report.ts'
-import { requestPaths, sumOf, untilComplete } from './warm.ts'
-import { type LoadResult, load, writeRequests } from './wrk.ts'
 
 const CONNECTIONS = 64
 /** Long enough that each add-on has been asked for and stored. */

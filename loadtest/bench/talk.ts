@@ -4,8 +4,7 @@
  */
 
 import autocannon from 'autocannon'
-import { everyAddonOnce } from './cold.ts'
-import { cpuOf, databasePids, pause, readMetrics, startServer } from './processes.ts'
+import { cpuOf, databasePids, everyAddonOnce, pause, readMetrics, startServer } from '../measure/index.ts'
 import type { BenchRun, Report } from './report.ts'
 
 const RATE = 1_600

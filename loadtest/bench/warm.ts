@@ -3,17 +3,27 @@
  * on one processor, the generator on the other, all add-ons resident.
  */
 
-import { Random } from '../generate/random.ts'
-import { checkPath, type Draw, drawByUsers, drawUniformly, makeClient, type Population } from '../traffic/index.ts'
-import { median, ratioOf } from './compare.ts'
-import { freePort, type Program, pause, pin, readMetrics, startProgram, startServer } from './processes.ts'
+import {
+  countIn,
+  countOfBare,
+  eachByItself,
+  meanBodyBytes,
+  median,
+  pin,
+  ratioOf,
+  readMetrics,
+  requestPaths,
+  startBare,
+  startServer,
+  sumOf,
+  takeTurns,
+  untilComplete,
+  writeRequests,
+} from '../measure/index.ts'
+import { drawByUsers, drawUniformly } from '../traffic/index.ts'
 import type { BenchRun, Report } from './report.ts'
-import { type Contestant, takeTurns } from './slices.ts'
-import { type LoadResult, load, writeRequests } from './wrk.ts'
 
 const CONNECTIONS = 64
-const REQUESTS = 300_000
-const SEED = 2
 
 export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): Promise<Report> {
   const server = await startServer({ DATA_DIR: bench.dataDir, SITE_URL: bench.siteUrl })
@@ -79,69 +89,4 @@ export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): P
   } finally {
     await server.stop()
   }
-}
-
-export async function startBare(bodyBytes: number, environment: Readonly<Record<string, string>>): Promise<Program> {
-  const port = String(await freePort())
-  return startProgram('loadtest/bench/bare.js', { PORT: port, BODY_BYTES: String(bodyBytes), ...environment })
-}
-
-export async function untilComplete(server: Program, msMax = 120_000): Promise<void> {
-  for (const giveUpAt = Date.now() + msMax; Date.now() < giveUpAt; await pause(50)) {
-    if ((await readMetrics(server)).get('versioncheck_tier_complete{tier="memory"}') === 1) return
-  }
-  throw new Error(`not all add-ons are resident after ${msMax} ms`)
-}
-
-export async function countOfBare({ url }: Program): Promise<number> {
-  return Number(await (await fetch(`${url}/count`)).text())
-}
-
-/** Counts the checks that a tier answered. */
-export function countIn(tier: string): (program: Program) => Promise<number> {
-  return async (program) => (await readMetrics(program)).get(`versioncheck_checks_total{tier="${tier}"}`) ?? Number.NaN
-}
-
-/** Without turns: for latencies, which a generator that is held now and then can't tell. */
-export async function eachByItself<Name extends string>(
-  contestants: Readonly<Record<Name, Contestant>>,
-  seconds: number,
-): Promise<Record<Name, LoadResult>> {
-  const results: Partial<Record<Name, LoadResult>> = {}
-  for (const [name, { program, requests, connections, processors }] of Object.entries<Contestant>(contestants)) {
-    results[name as Name] = await load({
-      url: program.url,
-      requests,
-      connections,
-      seconds,
-      ...(processors && { processors }),
-    })
-  }
-  return results as Record<Name, LoadResult>
-}
-
-/** One check of a client of its own each. */
-export function* requestPaths(population: Population, draw: Draw, count = REQUESTS): Generator<string> {
-  for (let number = 0; number < count; number++) {
-    const addon = draw.one(new Random(SEED, 1, number))
-    const client = makeClient(SEED, number, ONE_ADDON)
-    yield checkPath(client, population.guids[addon] as string, population.versions[addon] as string)
-  }
-}
-
-/** The add-on is drawn apart. */
-const ONE_ADDON: Draw = { one: () => 0 }
-
-/** What the reference sends is as long as what the server does. */
-export async function meanBodyBytes(server: Program, population: Population, count = 500): Promise<number> {
-  let bytes = 0
-  for (const path of requestPaths(population, drawByUsers(population), count)) {
-    const response = await fetch(`${server.url}${path}`)
-    bytes += (await response.arrayBuffer()).byteLength
-  }
-  return Math.round(bytes / count)
-}
-
-export function sumOf<T>(values: readonly T[], read: (value: T) => number): number {
-  return values.reduce((sum, value) => sum + read(value), 0)
 }

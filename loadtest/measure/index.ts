@@ -1,0 +1,8 @@
+/** How things are measured here: programs of ours as processes, load upon them, and fair turns. */
+
+export { alternate, median, ratioOf } from './compare.ts'
+export * from './contestants.ts'
+export * from './processes.ts'
+export { type Bench, prepareBench } from './setup.ts'
+export { type Slice, takeTurns } from './slices.ts'
+export { type LoadResult, load, writeRequests } from './wrk.ts'
