@@ -30,7 +30,13 @@ const NODE_MIN = [20, 18, 1]
 const debianPackages = {
   server: { mariadbd: 'mariadb-server-core', 'mariadb-install-db': 'mariadb-client-core mariadb-server-core' },
   bench: { wrk: 'wrk', memcached: 'memcached' },
-  test: { memcached: 'memcached', 'mariadb-dump': 'mariadb-client', 'firefox-esr': 'firefox-esr', curl: 'curl' },
+  test: {
+    memcached: 'memcached',
+    'mariadb-dump': 'mariadb-client',
+    'firefox-esr': 'firefox-esr',
+    chromium: 'chromium',
+    curl: 'curl',
+  },
 }
 
 const target = process.argv[2] ?? 'code'

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander'
 import { Failure } from './failure.ts'
 import { addGenerateCommand } from './generate/index.ts'
+import { addRunCommands } from './run/index.ts'
 
 /** 0 is done. */
 const exitCodes = { failed: 1, misuse: 2 } as const
@@ -11,7 +12,7 @@ const exitCodes = { failed: 1, misuse: 2 } as const
 const EXIT_CODES_HELP = `
 Exit codes:
   0  done
-  1  failed
+  1  failed, or missed what it was told must hold
   2  not understood`
 
 /** Runs one command line (without node and script) and returns its exit code. */
@@ -22,6 +23,7 @@ async function runLoadtest(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(npm run -s loadtest -- --help lists the commands)')
     .exitOverride()
   addGenerateCommand(program)
+  addRunCommands(program)
   try {
     await program.parseAsync(args, { from: 'user' })
     return 0

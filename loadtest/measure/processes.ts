@@ -181,7 +181,12 @@ export function pause(ms: number): Promise<void> {
 /** What a server counts of itself, by the names of its metrics with their labels. */
 export async function readMetrics(program: Program): Promise<ReadonlyMap<string, number>> {
   const [, url] = await program.printed(/"url":"(http:\/\/127\.0\.0\.1:\d+\/metrics)"/, 10_000)
-  const text = await (await fetch(url as string)).text()
+  return await readMetricsAt(url as string)
+}
+
+/** The same of a server that somebody else started, by the address of its metrics. */
+export async function readMetricsAt(url: string): Promise<ReadonlyMap<string, number>> {
+  const text = await (await fetch(url, { signal: AbortSignal.timeout(2_000) })).text()
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   return new Map(
     lines.map((line) => {

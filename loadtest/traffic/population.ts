@@ -1,5 +1,8 @@
 /** The add-ons that clients have, and how often: a catalogue as the load generator sees it. */
 
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { Failure } from '../failure.ts'
 import { generateAddons } from '../generate/index.ts'
 import type { Random } from '../generate/random.ts'
 
@@ -22,6 +25,22 @@ export interface Draw {
 export function generatedPopulation(addons: number, seed: number): Population {
   const population = emptyPopulation()
   for (const addon of generateAddons({ addons, seed })) add(population, addon)
+  return population
+}
+
+/** Of a file in the import format. Lines that aren't add-ons are passed over. */
+export async function readPopulation(path: string): Promise<Population> {
+  const population = emptyPopulation()
+  try {
+    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line.trim() === '') continue
+      const addon = JSON.parse(line) as AddonLine
+      if (typeof addon.guid === 'string') add(population, addon)
+    }
+  } catch (error) {
+    throw new Failure(`${path} can't be read as a catalogue: ${(error as Error).message}.`, error)
+  }
+  if (population.guids.length === 0) throw new Failure(`${path} has no add-on in it.`, undefined)
   return population
 }
 

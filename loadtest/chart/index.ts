@@ -1,0 +1,29 @@
+/** Charts as SVG, drawn by vega-lite without a browser. */
+
+import { parse, View } from 'vega'
+import { compile, type TopLevelSpec } from 'vega-lite'
+
+const FONT = 'system-ui, sans-serif'
+
+/** Draws a specification of vega-lite (https://vega.github.io/vega-lite/docs/) in the style of all charts here. */
+export async function drawChart(spec: TopLevelSpec): Promise<string> {
+  const styled = {
+    ...spec,
+    background: 'white',
+    padding: 12,
+    config: {
+      font: FONT,
+      axis: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: 'normal', gridColor: '#e6e6e6' },
+      legend: { labelFontSize: 12, titleFontSize: 12 },
+      title: { fontSize: 14, anchor: 'start' },
+      view: { stroke: null },
+      ...spec.config,
+    },
+  } as TopLevelSpec
+  const view = new View(parse(compile(styled).spec), { renderer: 'none' })
+  try {
+    return await view.toSVG()
+  } finally {
+    view.finalize()
+  }
+}

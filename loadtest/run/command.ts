@@ -1,0 +1,348 @@
+/** `loadtest run` and `loadtest capacity`: load upon a server that runs already, here or elsewhere. */
+
+import { availableParallelism } from 'node:os'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { Failure } from '../failure.ts'
+import {
+  generatedPopulation,
+  type Population,
+  type ProfileName,
+  profileNames,
+  profiles,
+  readPopulation,
+} from '../traffic/index.ts'
+import { type CapacityReport, describeCapacity, findCapacity } from './capacity.ts'
+import { errorsOf, offer, type Second } from './offer.ts'
+import { secondOpinion } from './opinion.ts'
+import type { Arrival, Plan } from './plan.ts'
+import { atSpeed, readLog } from './replay.ts'
+import { describeMachine, describeRun, type Gate, gateHolds, type RunReport, writeReport } from './report.ts'
+import { watchServer } from './server.ts'
+
+const CONNECTIONS = 64
+/**
+ * Of an open loop, at the most: one for each request of a second, where that is possible. What a connection has to ask in a second
+ * it asks one after the other, so with several a slow answer delays the next ones.
+ */
+const OPEN_CONNECTIONS = 1_000
+const DURATION_S = 30
+const WARM_UP_S = 2
+const TIMEOUT_S = 10
+const WORKERS_MAX = 4
+const SAID_EVERY_S = 5
+
+interface TrafficOptions {
+  readonly url: string
+  readonly profile: ProfileName
+  readonly catalogue?: string
+  readonly addons: number
+  readonly seed: number
+  readonly connections?: number
+  readonly workers: number
+  readonly timeout: number
+  readonly json?: boolean
+}
+
+interface RunOptions extends TrafficOptions {
+  readonly rate?: number
+  readonly duration: number
+  readonly warmUp: number
+  readonly replay?: string
+  readonly speed: number
+  readonly metrics?: string
+  readonly secondOpinion: boolean
+  readonly report?: string
+  readonly maxP99?: number
+  readonly maxErrors?: number
+}
+
+interface CapacityOptions extends TrafficOptions {
+  readonly maxP99: number
+  readonly maxErrors: number
+  readonly from: number
+  readonly to: number
+  readonly step: number
+  readonly confirm: number
+}
+
+const PROFILES_HELP = `
+Profiles (docs/loadtest.md):
+${profileNames.map((name) => `  ${name.padEnd(11)} ${profiles[name].what}`).join('\n')}
+
+The add-ons are those of the generator's catalogue of the same --addons and --seed, or of --catalogue: a server
+that has others answers that it doesn't know them.`
+
+const RUN_HELP = `${PROFILES_HELP}
+
+An error is a connection that is refused or broken, a timeout, a 5xx, or a status other than the request must have.
+
+Examples:
+  npm run -s loadtest -- run --url http://127.0.0.1:8080 --duration 10
+  npm run -s loadtest -- run --url http://127.0.0.1:8080 --profile cold --connections 256 --report report
+  npm run -s loadtest -- run --url https://addons.example.org --rate 500 --max-p99 20 --max-errors 0
+  npm run -s loadtest -- run --url http://127.0.0.1:8080 --replay access.log --speed 2`
+
+const CAPACITY_HELP = `${PROFILES_HELP}
+
+Rates are doubled until the bounds are missed, then narrowed down to 5 %, and the last one that held is confirmed.`
+
+export function addRunCommands(parent: Command): void {
+  withTraffic(parent.command('run').description('load a server, and say how it answers'))
+    .option('--rate <n>', 'requests a second, whether they are answered or not', wholeNumber(1, 1_000_000))
+    .option('--duration <s>', 'how long, in seconds', decimal(1, 86_400), DURATION_S)
+    .option('--warm-up <s>', 'seconds before that, which do not count', decimal(0, 3_600), WARM_UP_S)
+    .option('--replay <log>', 'ask what an access log has: of nginx, Varnish, or ours at LOG_LEVEL=trace')
+    .option('--speed <n>', 'so many times as fast as the log', decimal(0.01, 1_000), 1)
+    .option('--metrics <url>', "the server's metrics; else http://127.0.0.1:9100/metrics is tried")
+    .option('--no-second-opinion', "don't ask wrk too, where it is installed")
+    .option('--report <dir>', 'write report.html and report.json there')
+    .option('--max-p99 <ms>', 'exit with 1 where the 99th percentile is above that', decimal(0, 600_000))
+    .option('--max-errors <n>', 'exit with 1 where there are more errors', wholeNumber(0, 1_000_000_000))
+    .addHelpText('after', RUN_HELP)
+    .action(runCommand)
+  withTraffic(parent.command('capacity').description('find the highest rate that a server holds'))
+    .option('--max-p99 <ms>', 'the 99th percentile that must hold', decimal(0, 600_000), 20)
+    .option('--max-errors <n>', 'the errors that may be', wholeNumber(0, 1_000_000_000), 0)
+    .option('--from <n>', 'the rate to begin with', wholeNumber(1, 1_000_000), 500)
+    .option('--to <n>', 'the highest rate to try', wholeNumber(1, 1_000_000), 200_000)
+    .option('--step <s>', 'how long each rate is tried, in seconds', decimal(1, 3_600), 5)
+    .option('--confirm <s>', 'how long the last one is confirmed, in seconds', decimal(1, 3_600), 15)
+    .addHelpText('after', CAPACITY_HELP)
+    .action(capacityCommand)
+}
+
+function withTraffic(command: Command): Command {
+  return command
+    .requiredOption('--url <url>', 'the server, as http://HOST:PORT', serverUrl)
+    .addOption(new Option('--profile <name>', 'who asks what').choices(profileNames).default('talk'))
+    .option('--catalogue <file>', 'the add-ons that are asked for, in the import format')
+    .option('--addons <n>', "without it: so many of the generator's", wholeNumber(1, 10_000_000), 1_000)
+    .option('--seed <n>', 'of the clients', wholeNumber(0, 4_294_967_295), 1)
+    .option(
+      '--connections <n>',
+      'at once; without --rate each asks again once it has its answer',
+      wholeNumber(1, 20_000),
+    )
+    .option('--workers <n>', 'processes that make the load', wholeNumber(1, 64), defaultWorkers())
+    .option('--timeout <s>', 'seconds until an answer is given up', decimal(1, 600), TIMEOUT_S)
+    .option('--json', 'print the result as JSON')
+}
+
+async function runCommand(options: RunOptions): Promise<void> {
+  await mustAnswer(options.url)
+  const { plan, what, arrival, notes } = await planOf(options)
+  const watch = await watchServer(options.url, options.metrics)
+  const progress = createProgress(plan.duration)
+  const offered = await offer(plan, progress.second)
+  progress.end()
+  const server = await watch.end()
+  const opinion = options.secondOpinion ? await secondOpinion(plan, offered) : undefined
+  const gates: Gate[] = []
+  if (options.maxP99 !== undefined) gates.push({ what: 'p99 ms', value: offered.latencies.p99, atMost: options.maxP99 })
+  if (options.maxErrors !== undefined)
+    gates.push({ what: 'errors', value: errorsOf(offered), atMost: options.maxErrors })
+  // A server that answered nothing has held nothing.
+  if (gates.length > 0 && offered.answered === 0)
+    gates.push({ what: 'seconds without an answer', value: plan.duration, atMost: 0 })
+  const report: RunReport = {
+    date: new Date().toISOString(),
+    machine: describeMachine(),
+    url: options.url,
+    what,
+    seed: options.seed,
+    arrival,
+    connections: plan.connections,
+    duration: plan.duration,
+    workers: plan.workers,
+    offered,
+    server,
+    notes: [
+      ...notes,
+      ...(watch.blind === undefined ? [] : [watch.blind]),
+      ...generatorNotes(plan, offered.generatorCpu, offered.rate),
+    ],
+    ...(opinion !== undefined && { opinion }),
+    gates,
+  }
+  console.log(options.json ? JSON.stringify(report) : describeRun(report))
+  if (options.report !== undefined) process.stderr.write(`${await writeReport(options.report, report)}\n`)
+  const missed = gates.filter((gate) => !gateHolds(gate))
+  if (missed.length > 0) throw new Failure(`missed: ${missed.map((gate) => gate.what).join(', ')}.`, undefined)
+}
+
+async function capacityCommand(options: CapacityOptions): Promise<void> {
+  await mustAnswer(options.url)
+  const population = await populationOf(options)
+  const {
+    url,
+    profile,
+    seed,
+    workers,
+    timeout,
+    connections = OPEN_CONNECTIONS,
+    maxP99,
+    maxErrors,
+    from,
+    to,
+    step,
+    confirm,
+  } = options
+  const found = await findCapacity({
+    from,
+    to,
+    step,
+    confirm,
+    bounds: { maxP99, maxErrors },
+    progress: (line) => process.stderr.write(`${line}\n`),
+    offer: (rate, duration) =>
+      offer({
+        url,
+        source: { kind: 'profile', name: profile, population, seed },
+        arrival: { kind: 'open', rate },
+        connections: Math.min(connections, rate),
+        duration,
+        warmUp: WARM_UP_S,
+        reconnects: profiles[profile].reconnects ?? false,
+        timeout,
+        workers,
+      }),
+  })
+  const report: CapacityReport = {
+    date: new Date().toISOString(),
+    machine: describeMachine(),
+    url,
+    profile,
+    maxP99,
+    maxErrors,
+    ...found,
+  }
+  console.log(options.json ? JSON.stringify(report) : describeCapacity(report))
+  if (report.rate === 0) throw new Failure(`not even ${from} a second hold.`, undefined)
+}
+
+interface Planned {
+  readonly plan: Plan
+  readonly what: string
+  readonly arrival: RunReport['arrival']
+  readonly notes: readonly string[]
+}
+
+async function planOf(options: RunOptions): Promise<Planned> {
+  const { url, profile, seed, rate, replay, speed, workers, timeout, duration, warmUp } = options
+  const common = { url, workers, timeout }
+  if (replay !== undefined) {
+    const log = await readLog(replay)
+    const counts = atSpeed(log, speed).slice(0, Math.ceil(duration * 10))
+    return {
+      plan: {
+        ...common,
+        source: { kind: 'paths', paths: log.paths },
+        arrival: { kind: 'slices', counts },
+        connections: options.connections ?? CONNECTIONS,
+        duration: counts.length / 10,
+        warmUp: 0,
+        reconnects: false,
+      },
+      what: `replay of ${replay}`,
+      arrival: { kind: 'replay', speed },
+      notes: log.passedOver > 0 ? [`${log.passedOver} lines of the log are no GET, and were passed over`] : [],
+    }
+  }
+  const { reconnects = false, halvesEveryS, ...model } = profiles[profile]
+  const wanted = rate ?? (options.connections === undefined ? model.rate : undefined)
+  const arrival: Exclude<Arrival, { kind: 'slices' }> =
+    wanted === undefined
+      ? { kind: 'closed' }
+      : { kind: 'open', rate: wanted, ...(halvesEveryS !== undefined && { halvesEveryS }) }
+  const population = await populationOf(options)
+  return {
+    plan: {
+      ...common,
+      source: { kind: 'profile', name: profile, population, seed },
+      arrival,
+      connections: options.connections ?? (wanted === undefined ? CONNECTIONS : Math.min(OPEN_CONNECTIONS, wanted)),
+      duration,
+      warmUp,
+      reconnects,
+    },
+    what: `profile ${profile}`,
+    arrival,
+    notes: [],
+  }
+}
+
+async function populationOf({ catalogue, addons, seed, profile }: TrafficOptions): Promise<Population> {
+  if (profile === 'garbage') return generatedPopulation(1, seed)
+  return catalogue === undefined ? generatedPopulation(addons, GENERATED_SEED) : await readPopulation(catalogue)
+}
+
+/** That of `loadtest generate`, unless it is told another. */
+const GENERATED_SEED = 1
+
+/** Else thousands of errors would tell it. */
+async function mustAnswer(url: string): Promise<void> {
+  try {
+    await fetch(`${url}/__lbheartbeat__`, { signal: AbortSignal.timeout(5_000) })
+  } catch (error) {
+    const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException }
+    // A certificate that isn't known doesn't matter here: autocannon doesn't ask for one.
+    if (url.startsWith('https:') && /CERT|SELF_SIGNED|UNABLE_TO_/.test(cause?.code ?? '')) return
+    throw new Failure(`Nothing answers at ${url} (${cause?.code ?? message}). Is the server running?`, error)
+  }
+}
+
+/** What the figures can't tell where the generator itself was at its limit. */
+function generatorNotes(plan: Plan, cpu: number, rate: number): string[] {
+  const notes = []
+  if (cpu > plan.workers * 0.9) notes.push('the generator was busy all the time: its limit may be what was measured')
+  if (plan.arrival.kind === 'open' && plan.arrival.halvesEveryS === undefined && rate < plan.arrival.rate * 0.98) {
+    notes.push(`${Math.round(rate)} a second were answered of ${plan.arrival.rate} that were to be offered`)
+  }
+  return notes
+}
+
+/** On a terminal a line that changes; else a line every five seconds. */
+function createProgress(duration: number): { second(second: Second): void; end(): void } {
+  const isTerminal = process.stderr.isTTY
+  let failed = 0
+  let seen = 0
+  return {
+    second({ answered, errors, p50, p99 }) {
+      failed += errors
+      seen++
+      const line = `${seen} of ${Math.ceil(duration)} s: ${answered.toLocaleString('en-US')} a second, p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, ${failed} errors`
+      if (isTerminal) process.stderr.write(`\r\u001b[K${line}`)
+      else if (seen % SAID_EVERY_S === 0) process.stderr.write(`${line}\n`)
+    },
+    end() {
+      if (isTerminal) process.stderr.write('\r\u001b[K')
+    },
+  }
+}
+
+function defaultWorkers(): number {
+  return Math.max(1, Math.min(WORKERS_MAX, availableParallelism() - 1))
+}
+
+function serverUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '')
+    throw new InvalidArgumentError('It must be like http://127.0.0.1:8080.')
+  return url.origin
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
+
+function decimal(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+(?:\.\d+)?$/.test(text) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
+  }
+}

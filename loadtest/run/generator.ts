@@ -1,0 +1,279 @@
+/**
+ * One process of the load generator: autocannon's clients, and a clock of our own on each. autocannon counts latencies in whole
+ * milliseconds, corrects the coordinated omission by a wrong interval, doesn't count the last answer before a reconnect, nor a
+ * request whose connection was closed unanswered; its workers tell nothing between start and end. So its clients say when they
+ * send and when the headers of an answer come, and the rest is counted here.
+ *
+ * autocannon sends what a second allows at the beginning of that second. A rate is therefore shared by many small instances,
+ * begun one after the other over the first second.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import autocannon from 'autocannon'
+import { build, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
+import { type Request, requestsOf } from '../traffic/index.ts'
+import { type Plan, SLICE_MS, type Source } from './plan.ts'
+
+/** What the process tells once a second, and at its end. */
+export interface Tick {
+  /** How long it tells of, in seconds: 1, or what is left at the end. */
+  readonly length: number
+  readonly answered: number
+  readonly errors: Readonly<Record<string, number>>
+  /** Encoded; microseconds. */
+  readonly latencies: string
+  /** Microseconds of processor time since the tick before. */
+  readonly cpuUs: number
+  readonly last: boolean
+}
+
+/** What a process is handed. */
+export interface Share {
+  readonly plan: Plan
+  readonly worker: number
+}
+
+const INSTANCES_MAX = 100
+const LATENCY_US_MAX = 600_000_000
+const HEADERS = {
+  'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0',
+  Accept: '*/*',
+  'Accept-Language': 'en-US,en;q=0.9',
+  'Accept-Encoding': 'gzip, deflate, br, zstd',
+}
+
+/** autocannon's client, with the events its types leave out. */
+interface Client {
+  setRequests(requests: readonly unknown[]): void
+  on(event: 'request' | 'timeout', listener: () => void): void
+  on(event: 'connError', listener: (error: NodeJS.ErrnoException) => void): void
+  on(event: 'headers', listener: (answer: { statusCode: number }) => void): void
+}
+
+/** Of one process. */
+class Tally {
+  answered = 0
+  errors: Record<string, number> = {}
+  latencies = newHistogram()
+  private readonly from: number
+  private readonly until: number
+
+  /** Counts from so many seconds from now on, for so many seconds. */
+  constructor(warmUp: number, duration: number) {
+    this.from = performance.now() + warmUp * 1_000
+    this.until = this.from + duration * 1_000
+  }
+
+  private isCounting(now: number): boolean {
+    return now >= this.from && now <= this.until
+  }
+
+  /** `everyMs`: how often the connection is meant to send; 0 where it sends when it can. */
+  answer(sentAt: number, status: number, expects: readonly number[], everyMs: number): void {
+    const now = performance.now()
+    if (!this.isCounting(now)) return
+    this.answered++
+    const us = Math.min(LATENCY_US_MAX, Math.max(1, Math.round((now - sentAt) * 1_000)))
+    if (everyMs > 0) this.latencies.recordValueWithExpectedInterval(us, Math.round(everyMs * 1_000))
+    else this.latencies.recordValue(us)
+    if (!expects.includes(status)) this.fail(`status ${status}`)
+  }
+
+  fail(kind: string): void {
+    if (!this.isCounting(performance.now())) return
+    this.errors[kind] = (this.errors[kind] ?? 0) + 1
+  }
+
+  reset(): void {
+    this.answered = 0
+    this.errors = {}
+    this.latencies.reset()
+  }
+}
+
+function newHistogram(): Histogram {
+  return build({ highestTrackableValue: LATENCY_US_MAX, numberOfSignificantValueDigits: 3 })
+}
+
+/** What the connections of one process ask, in turn; each takes a whole client's requests. */
+class Requests {
+  private readonly lists: Iterator<readonly Request[]>
+
+  constructor(source: Source, first: number, of: number) {
+    this.lists =
+      source.kind === 'profile'
+        ? requestsOf(source.name, source.population, source.seed, { first, of })
+        : listsOfPaths(source.paths, first, of)
+  }
+
+  next(): readonly Request[] {
+    return this.lists.next().value as readonly Request[]
+  }
+}
+
+/** Answers to what somebody else asked: anything but a 5xx is right. */
+const ANY: readonly number[] = Array.from({ length: 400 }, (_, index) => 100 + index)
+
+function* listsOfPaths(paths: readonly string[], first: number, of: number): Generator<readonly Request[]> {
+  for (let at = first; ; at += of) yield [{ path: paths[at % paths.length] as string, expects: ANY }]
+}
+
+/** Joins one connection to the tally; `perSecond`: its share of the rate, 0 where it has none. */
+function follow(client: Client, requests: Requests, tally: Tally, perSecond: number): void {
+  const everyMs = perSecond > 0 ? 1_000 / perSecond : 0
+  let sentAt = 0
+  let isWaiting = false
+  let isBroken = false
+  let list: readonly Request[] = []
+  let at = 0
+  let current: Request | undefined
+  client.on('request', () => {
+    if (isWaiting) {
+      isBroken = true
+      // A timeout is told right after the request that follows it.
+      queueMicrotask(() => {
+        if (isBroken) tally.fail('connection closed without an answer')
+        isBroken = false
+      })
+    }
+    isWaiting = true
+    sentAt = performance.now()
+  })
+  client.on('headers', ({ statusCode }) => {
+    isWaiting = false
+    tally.answer(sentAt, statusCode, current?.expects ?? ANY, everyMs)
+  })
+  client.on('timeout', () => {
+    isBroken = false
+    tally.fail('timeout')
+  })
+  client.on('connError', (error) => {
+    isWaiting = false
+    tally.fail(error.code ?? error.message)
+  })
+  client.setRequests([
+    {
+      headers: HEADERS,
+      setupRequest: (request: object) => {
+        while (at >= list.length) {
+          list = requests.next()
+          at = 0
+        }
+        current = list[at++] as Request
+        return { ...request, method: current.method ?? 'GET', path: current.path }
+      },
+    },
+  ])
+}
+
+async function generate({ plan, worker }: Share, tell: (tick: Tick) => void): Promise<void> {
+  const { arrival, duration, workers } = plan
+  const requests = new Requests(plan.source, worker, workers)
+  const tally = new Tally(plan.warmUp, arrival.kind === 'slices' ? Number.POSITIVE_INFINITY : duration)
+  const begunAt = performance.now()
+  let cpuBefore = cpuOfUs()
+  let toldAt = begunAt
+  const say = (last: boolean) => {
+    const cpuUs = cpuOfUs()
+    const now = performance.now()
+    tell({
+      length: (now - toldAt) / 1_000,
+      answered: tally.answered,
+      errors: tally.errors,
+      cpuUs: cpuUs - cpuBefore,
+      latencies: encodeIntoCompressedBase64(tally.latencies),
+      last,
+    })
+    cpuBefore = cpuUs
+    toldAt = now
+    tally.reset()
+  }
+  const ticking = setInterval(() => say(false), 1_000)
+  const connections = shareOf(plan.connections, worker, workers)
+  const ends: Promise<void>[] = []
+  const start = (options: Partial<autocannon.Options>, perConnection: number) => {
+    ends.push(run(plan, { ...options }, (client) => follow(client, requests, tally, perConnection)))
+  }
+  if (arrival.kind === 'closed') {
+    start({ connections, duration: duration + plan.warmUp }, 0)
+  } else if (arrival.kind === 'open') {
+    const rate = shareOf(arrival.rate, worker, workers)
+    const instances = Math.max(1, Math.min(INSTANCES_MAX, connections, rate))
+    for (let instance = 0; instance < instances; instance++) {
+      const own = shareOf(rate, instance, instances)
+      const ownConnections = Math.min(own, Math.max(1, shareOf(connections, instance, instances)))
+      const seconds = lifeOf(instance / instances, duration + plan.warmUp, arrival.halvesEveryS)
+      const overallRate = { overallRate: own }
+      if (own > 0) start({ connections: ownConnections, duration: seconds, ...overallRate }, own / ownConnections)
+      await sleep(begunAt + ((instance + 1) * 1_000) / instances - performance.now())
+    }
+  } else {
+    for (const [slice, count] of arrival.counts.entries()) {
+      const amount = shareOf(count, worker, workers)
+      if (amount > 0) start({ connections: Math.min(amount, connections), amount, duration: plan.timeout }, 0)
+      await sleep(begunAt + (slice + 1) * SLICE_MS - performance.now())
+    }
+  }
+  await Promise.all(ends)
+  clearInterval(ticking)
+  say(true)
+}
+
+/** One instance of autocannon, to its end. */
+function run(plan: Plan, options: Partial<autocannon.Options>, join: (client: Client) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const reconnects = plan.reconnects ? { reconnectRate: MEAN_ADDONS } : {}
+    autocannon(
+      {
+        url: plan.url,
+        timeout: plan.timeout,
+        bailout: BAILOUT,
+        ...reconnects,
+        ...options,
+        ...WITHOUT_HISTOGRAMS,
+        setupClient: (client) => join(client as unknown as Client),
+      },
+      (error) => (error ? reject(error) : resolve()),
+    )
+  })
+}
+
+/** autocannon keeps three histograms of some megabytes for each instance, and nobody reads them here. */
+const ignored = { __custom: true, recordValue() {}, recordValueWithExpectedInterval() {}, reset() {}, destroy() {} }
+const WITHOUT_HISTOGRAMS = {
+  histograms: { latencies: ignored, requests: ignored, throughput: ignored },
+  skipAggregateResult: true,
+}
+
+/** autocannon reconnects after a fixed number of requests: as many as a client has in the mean. */
+const MEAN_ADDONS = 8
+/** A server that is gone shall not be asked for it a million times. */
+const BAILOUT = 1_000
+
+/** Of a rate that halves: how long the instance at this part of all of them lives. */
+function lifeOf(part: number, duration: number, halvesEveryS: number | undefined): number {
+  if (halvesEveryS === undefined) return duration
+  // At second t, 2^(-t / halvesEveryS) of them are left.
+  return Math.max(1, Math.min(duration, Math.round(-Math.log2(1 - part) * halvesEveryS)))
+}
+
+/** Shares differ by one at the most, and are the whole together. */
+function shareOf(whole: number, index: number, of: number): number {
+  return Math.floor(whole / of) + (index < whole % of ? 1 : 0)
+}
+
+function cpuOfUs(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
+process.once('message', (share: Share) => {
+  const tell = (tick: Tick) => process.send?.(tick)
+  generate(share, tell).then(
+    () => process.disconnect(),
+    (error) => {
+      console.error(error)
+      process.exit(1)
+    },
+  )
+})

@@ -1,0 +1,267 @@
+/** `loadtest run` and `loadtest capacity` as their users run them: figures, gates, reports. */
+
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { chromium } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { generateAddons } from '../../loadtest/generate/index.ts'
+import { findCapacity } from '../../loadtest/run/capacity.ts'
+import type { RunReport } from '../../loadtest/run/report.ts'
+import { freePort } from '../harness/ports.ts'
+import { root, startServer } from '../harness/server.ts'
+import { makeFolder, startStack } from '../harness/stack.ts'
+
+async function loadtest(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [join(root, 'dist', 'loadtest', 'main.js'), ...args])
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text
+  })
+  const code = await new Promise<number>((resolve) => child.once('close', resolve))
+  return { code, stdout, stderr }
+}
+
+async function listen(t: Test, handler: RequestListener): Promise<string> {
+  const server = createServer(handler)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const SHORT = ['--duration', '2', '--warm-up', '0', '--no-second-opinion', '--json']
+
+t.test('a run tells what clients saw and what the server did; its page needs nothing but itself', async (t) => {
+  const metricsPort = await freePort()
+  const server = await startServer(t, { METRICS_PORT: String(metricsPort) })
+  const folder = await makeFolder(t)
+  const catalogue = join(folder, 'catalogue.jsonl')
+  await writeFile(
+    catalogue,
+    [...generateAddons({ addons: 50, seed: 1 })].map((addon) => JSON.stringify(addon)).join('\n'),
+  )
+  const report = join(folder, 'report')
+  const { code, stdout, stderr } = await loadtest(
+    ...['run', '--url', server.url, '--catalogue', catalogue, '--rate', '200', '--duration', '3', '--json'],
+    ...[
+      '--metrics',
+      `http://127.0.0.1:${metricsPort}/metrics`,
+      '--report',
+      report,
+      '--max-errors',
+      '0',
+      '--max-p99',
+      '5000.5',
+    ],
+  )
+  t.equal(code, 0, stderr)
+  const found = JSON.parse(stdout) as RunReport
+  t.ok(found.offered.rate > 150 && found.offered.rate < 230, `${found.offered.rate} of 200 a second`)
+  t.strictSame(found.offered.errors, {})
+  t.ok(found.offered.latencies.p50 > 0 && found.offered.latencies.p50 <= found.offered.latencies.p99)
+  t.ok(
+    found.server.tiers.some(({ tier, checks }) => tier === 'memory' && checks > 0),
+    'hits by tier',
+  )
+  const names = found.server.processes.map(({ name }) => name)
+  t.ok(
+    names.some((name) => name.startsWith('node main')),
+    names.join(', '),
+  )
+  t.ok(names.includes('mariadbd primary') && names.includes('mariadbd replica'), names.join(', '))
+  t.strictSame(JSON.parse(readFileSync(join(report, 'report.json'), 'utf8')), found)
+
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+  t.teardown(() => browser.close())
+  const page = await browser.newPage()
+  const troubles: string[] = []
+  page.on('console', (message) => troubles.push(message.text()))
+  page.on('pageerror', (error) => troubles.push(error.message))
+  const asked: string[] = []
+  page.on('request', (request) => asked.push(request.url()))
+  const address = pathToFileURL(join(report, 'report.html')).href
+  await page.goto(address)
+  t.equal(await page.locator('figure svg').count(), 4)
+  t.match(await page.locator('table').textContent(), /p99\.9/)
+  const widths = await page
+    .locator('figure svg')
+    .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().width))
+  t.ok(
+    widths.every((width) => width > 300),
+    `charts are ${widths.map(Math.round)} wide`,
+  )
+  t.strictSame(troubles, [])
+  t.strictSame(
+    asked.filter((url) => url !== address && !url.startsWith('data:')),
+    [],
+    'asks for nothing',
+  )
+})
+
+t.test('gates decide the exit code', async (t) => {
+  const { url } = await startStack(t)
+  const run = (...gates: string[]) =>
+    loadtest('run', '--url', url, '--connections', '2', '--profile', 'garbage', ...SHORT, ...gates)
+  t.equal((await run()).code, 0)
+  t.equal((await run('--max-errors', '0')).code, 0, 'what is wrong is answered as it should')
+  const missed = await run('--max-p99', '0.001')
+  t.equal(missed.code, 1)
+  t.match(missed.stderr, /missed: p99 ms/)
+})
+
+t.test('errors: a 5xx, an unexpected status, a connection closed unanswered, a timeout', async (t) => {
+  const failing = await listen(t, (_, res) => res.writeHead(500).end())
+  const run = async (url: string, ...more: string[]) => {
+    const { code, stdout } = await loadtest(
+      'run',
+      '--url',
+      url,
+      '--connections',
+      '2',
+      ...SHORT,
+      '--max-errors',
+      '0',
+      ...more,
+    )
+    return { code, errors: Object.keys((JSON.parse(stdout) as RunReport).offered.errors) }
+  }
+  t.strictSame(await run(failing), { code: 1, errors: ['status 500'] })
+  const lost = await listen(t, (_, res) => res.writeHead(404).end())
+  t.strictSame(await run(lost), { code: 1, errors: ['status 404'] })
+  let seen = 0
+  const closing = await listen(t, (req, res) => (seen++ < 1 ? res.end() : req.socket.destroy()))
+  const closed = await run(closing)
+  t.equal(closed.code, 1)
+  t.ok(
+    closed.errors.some((kind) => /closed|ECONNRESET/.test(kind)),
+    closed.errors.join(', '),
+  )
+  const silent = await listen(t, (req, res) => (req.url === '/__lbheartbeat__' ? res.end() : undefined))
+  t.strictSame(await run(silent, '--timeout', '1'), { code: 1, errors: ['timeout'] })
+})
+
+t.test(
+  'a rate is offered whether it is answered or not: a pause counts for all that should have come in it',
+  async (t) => {
+    let pausedAt = 0
+    const url = await listen(t, (_, res) => {
+      const now = Date.now()
+      if (pausedAt === 0) pausedAt = now + 1_000
+      // One second without any answer.
+      const waitMs = pausedAt > 0 && now >= pausedAt && now < pausedAt + 1_000 ? pausedAt + 1_000 - now : 0
+      setTimeout(() => res.end('{}'), waitMs)
+    })
+    const { stdout } = await loadtest(
+      'run',
+      '--url',
+      url,
+      '--rate',
+      '200',
+      '--connections',
+      '20',
+      ...SHORT,
+      '--duration',
+      '4',
+    )
+    const { latencies } = (JSON.parse(stdout) as RunReport).offered
+    t.ok(latencies.p90 > 250, `p90 ${latencies.p90} ms: one second in four stood still`)
+  },
+)
+
+t.test('a log is asked again, all of it, in its time', async (t) => {
+  const asked: string[] = []
+  const url = await listen(t, (req, res) => {
+    if (req.url !== '/__lbheartbeat__') asked.push(req.url as string)
+    res.end()
+  })
+  const log = join(await makeFolder(t), 'access.log')
+  const lines = Array.from(
+    { length: 60 },
+    (_, index) =>
+      `192.0.2.1 - - [26/Nov/2026:13:55:${String(10 + (index % 3)).padStart(2, '0')} +0000] "GET /update/?id=${index} HTTP/1.1" 200 1 "-" "-"`,
+  )
+  await writeFile(log, lines.join('\n'))
+  const begunAt = Date.now()
+  const { code, stdout } = await loadtest('run', '--url', url, '--replay', log, '--json', '--no-second-opinion')
+  t.equal(code, 0)
+  t.equal((JSON.parse(stdout) as RunReport).offered.answered, 60)
+  t.strictSame([...asked].sort(), lines.map((_, index) => `/update/?id=${index}`).sort())
+  t.ok(Date.now() - begunAt > 2_500, 'three seconds took three')
+})
+
+t.test('what goes wrong is told', async (t) => {
+  const nobody = await loadtest('run', '--url', `http://127.0.0.1:${await freePort()}`)
+  t.equal(nobody.code, 1)
+  t.match(nobody.stderr, /Nothing answers at .*ECONNREFUSED.*Is the server running/)
+  for (const args of [
+    ['run'],
+    ['run', '--url', 'ftp://x'],
+    ['run', '--url', 'http://x/path'],
+    ['run', '--url', 'http://127.0.0.1:1', '--profile', 'other'],
+  ]) {
+    const { code } = await loadtest(...args)
+    t.equal(code, 2, args.join(' '))
+  }
+  const folder = await makeFolder(t)
+  await mkdir(join(folder, 'empty'))
+  const url = await listen(t, (_, res) => res.end())
+  const missing = await loadtest('run', '--url', url, '--catalogue', join(folder, 'none'))
+  t.equal(missing.code, 1)
+  t.match(missing.stderr, /can't be read as a catalogue/)
+  t.notOk(existsSync(join(folder, 'report.html')))
+})
+
+t.test('capacity finds what holds', async (t) => {
+  const options = {
+    from: 100,
+    to: 100_000,
+    step: 1,
+    confirm: 1,
+    bounds: { maxP99: 20, maxErrors: 0 },
+    progress: () => {},
+  }
+  const server = (limit: number) => async (rate: number) => ({
+    rate: Math.min(rate, limit),
+    latencies: { p50: 1, p90: 1, p99: rate > limit ? 500 : 2, p999: 2, max: 2 },
+    errors: {},
+  })
+  const { rate, limit } = await findCapacity({ ...options, offer: server(7_000) })
+  t.ok(rate <= 7_000 && rate > 6_600, `${rate} of 7,000`)
+  t.equal(limit, 'p99 above 20 ms')
+  t.equal((await findCapacity({ ...options, offer: server(10) })).rate, 0)
+  t.strictSame(await findCapacity({ ...options, offer: server(1_000_000) }), {
+    rate: 100_000,
+    p99: 2,
+    limit: undefined,
+  })
+
+  const { url } = await startStack(t)
+  const args = [
+    '--from',
+    '50',
+    '--to',
+    '100',
+    '--step',
+    '1',
+    '--confirm',
+    '1',
+    '--max-p99',
+    '2000',
+    '--profile',
+    'warm',
+  ]
+  const { code, stdout, stderr } = await loadtest('capacity', '--url', url, ...args)
+  t.equal(code, 0, stderr)
+  t.match(stdout, /^100 requests a second/)
+})
