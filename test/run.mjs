@@ -10,7 +10,14 @@ import { join, relative, resolve } from 'node:path'
 import { Parser } from 'tap-parser'
 
 const root = join(import.meta.dirname, '..')
-const ALONE = ['test/faults/', 'test/feed/many.test.ts', 'test/freshness/', 'test/hostile/', 'test/outage.test.ts']
+const ALONE = [
+  'test/faults/',
+  'test/feed/many.test.ts',
+  'test/freshness/',
+  'test/hostile/',
+  'test/loadtest/run.test.ts',
+  'test/outage.test.ts',
+]
 const AT_ONCE = 2
 const FILE_S_MAX = 300
 

@@ -94,7 +94,7 @@ function checkOf({ guids, versions }: Population, client: Client, addon: number)
   return { path: checkPath(client, guids[addon] as string, versions[addon] as string), expects: OK }
 }
 
-/** Sideloaded, of another site, or withdrawn long ago. */
+/** Of another site, or withdrawn long ago. */
 function foreignGuid(random: Random): string {
   const digits = random.hex(16)
   return `{${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${digits.slice(20, 32)}}`
