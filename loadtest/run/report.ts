@@ -171,6 +171,7 @@ function latencyChart({ distribution }: Offered): TopLevelSpec {
         title: 'part of the requests',
         axis: {
           values: [0, 0.30103, 1, 2, 3, 4, 5],
+          labelOverlap: false,
           labelExpr:
             "datum.value < 0.1 ? '0 %' : datum.value < 0.5 ? '50 %' : datum.value == 1 ? '90 %' : datum.value == 2 ? '99 %' : datum.value == 3 ? '99.9 %' : datum.value == 4 ? '99.99 %' : '99.999 %'",
         },
