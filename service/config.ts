@@ -4,8 +4,8 @@
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { type Endpoint, parseEndpoint } from './database/index.ts'
 import { reasonOf, VersioncheckError } from './errors.ts'
 import { MEMORY_ENTRIES, MEMORY_ENTRIES_MAX, SNAPSHOT_AGE_MAX_S } from './limits.ts'
@@ -89,7 +89,7 @@ export function readConfig(environment: Environment): Config {
   }
 
   const host = read('HOST', parseHost) ?? '127.0.0.1'
-  const dataDir = resolve(read('DATA_DIR', String) ?? '.data')
+  const dataDir = read('DATA_DIR', folderPath) ?? resolve('.data')
   const database = read('DATABASE_URL', (text) => parseEndpoint(text, { userRequired: true }))
   const replicas = read('REPLICA_URLS', parseReplicas) ?? []
   const siteUrl = read('SITE_URL', parseSiteUrl)
@@ -105,7 +105,7 @@ export function readConfig(environment: Environment): Config {
     ...(database && { database }),
     replicas,
     ...(siteUrl !== undefined && { siteUrl }),
-    filesDir: resolve(read('FILES_DIR', String) ?? `${dataDir}/files`),
+    filesDir: read('FILES_DIR', folderPath) ?? join(dataDir, 'files'),
     sample: read('SAMPLE', parseSwitch) ?? true,
     ...(tls && { tls }),
     workers: read('WORKERS', parseWorkers) ?? 1,
@@ -214,6 +214,19 @@ function parseSiteUrl(text: string): string {
   }
   return url.href.replace(/\/+$/, '')
 }
+
+/** Of a folder that is there, or can be made: what stands in its way is told before anything is started. */
+function folderPath(text: string): string {
+  const path = resolve(text)
+  let there = path
+  while (!existsSync(there)) there = dirname(there)
+  if (!statSync(there).isDirectory()) throw new Error(there === path ? 'it is a file' : `${there} is a file`)
+  if (UNREAL_FILESYSTEMS.has(statfsSync(there).type)) throw new Error(`nothing can be kept below ${there}`)
+  return path
+}
+
+/** Of /proc and /sys: Node tries to make a folder there for ever. PROC_SUPER_MAGIC and SYSFS_MAGIC of linux/magic.h. */
+const UNREAL_FILESYSTEMS: ReadonlySet<number> = new Set([0x9fa0, 0x62656572])
 
 function readablePath(text: string): string {
   const path = resolve(text)

@@ -1,7 +1,8 @@
 /** Which databases a configuration means: the ones it names, or the private one of its DATA_DIR. */
 
+import { createHash } from 'node:crypto'
 import type { Config } from './config.ts'
-import { derivedSecret, type Endpoint, endpointAs } from './database/index.ts'
+import { derivedSecret, describeEndpoint, type Endpoint, endpointAs } from './database/index.ts'
 import { startPrivateDatabase, usePrivateDatabase } from './embedded/index.ts'
 
 export interface Databases {
@@ -16,6 +17,8 @@ export interface Databases {
   readonly private: boolean
   /** Known to all hosts of the same DATABASE_URL. */
   readonly cacheSecret: string
+  /** Tells databases apart: what was kept of one is nothing to answer from for another. */
+  readonly identity: string
   close(): Promise<void>
 }
 
@@ -38,6 +41,7 @@ export async function openDatabases(
       replicated: first !== undefined,
       private: false,
       cacheSecret: derivedSecret(owner, 'memcached'),
+      identity: identityOf(owner),
       close: async () => {},
     }
   }
@@ -50,6 +54,12 @@ export async function openDatabases(
     replicated: true,
     private: true,
     cacheSecret: derivedSecret(primary, 'memcached'),
+    identity: 'private',
     close,
   }
+}
+
+/** Of a database that is configured: where it is, whoever asks. */
+export function identityOf(owner: Endpoint): string {
+  return createHash('sha256').update(describeEndpoint(owner)).digest('hex').slice(0, 12)
 }

@@ -8,6 +8,9 @@ import { strict as assert } from 'node:assert'
 export const HEADER_BYTES_MAX = 32 * 1024
 /** One log line of a hit in so many milliseconds at the most, however many hits there are. */
 export const HIT_LOG_EVERY_MS = 100
+
+/** A log that nobody takes must not keep the process from starting or ending. */
+export const LOG_FLUSH_MS_MAX = 500
 /** After SIGTERM: how long requests that run may take to end. */
 export const DRAIN_MS_MAX = 2_000
 /** What a client is told to wait after a 503, in seconds. */

@@ -20,6 +20,7 @@ const closers: (() => Promise<void> | void)[] = []
 let stopping = false
 let stoppingSince = 0
 const SAME_SIGNAL_MS = 500
+let abandonLog = () => {}
 
 async function main(): Promise<void> {
   if (process.argv.length > 2) {
@@ -27,11 +28,15 @@ async function main(): Promise<void> {
     return
   }
   const config = readConfig(process.env)
-  const { log, flush, close } = openLog({ level: config.logLevel, readable: process.stderr.isTTY })
+  const { log, flush, close, abandon } = openLog({ level: config.logLevel, readable: process.stderr.isTTY })
   closers.push(close)
+  abandonLog = abandon
   const { uws, ...library } = loadLibrary()
   log.info(library, 'the HTTP library')
   if (!library.pinned) log.warn(library, 'this build of the HTTP library is not one that was reviewed')
+  if (process.env.FILES_DIR && !existsSync(config.filesDir)) {
+    log.warn({ folder: config.filesDir }, 'FILES_DIR is not there yet: downloads answer 404 until packages are added')
+  }
   // Before anything is started for it.
   await findAddress(config.host, config.port, { isTls: config.tls !== undefined })
 
@@ -41,12 +46,12 @@ async function main(): Promise<void> {
   if (databases.private && config.sample) await loadSample(config, databases, log)
   if (!isAccount(databases.owner)) closers.push(startHeartbeat(databases.catalog, log).close)
 
-  const { readers, cacheSecret } = databases
-  const worker = await startWorker({ config, readers, cacheSecret, uws, log })
+  const { readers, cacheSecret, identity } = databases
+  const worker = await startWorker({ config, readers, cacheSecret, identity, uws, log })
   closers.push(worker.close)
   const { url } = worker.address
   // What was logged so far stands before the last line.
-  flush()
+  await flush()
   console.log(`curl -g '${url}/update/?id=${EXAMPLE_ADDON}&appID=${EXAMPLE_APP}&appVersion=140.0&compatMode=normal'`)
   console.log(`ready ${url}`)
 }
@@ -132,6 +137,7 @@ async function stop(code: number): Promise<void> {
   if (stopping) {
     // Under npm one Ctrl-C comes twice: from the terminal, and from npm.
     if (performance.now() - stoppingSince < SAME_SIGNAL_MS) return
+    abandonLog()
     process.exit(code)
   }
   stopping = true

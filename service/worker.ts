@@ -1,5 +1,6 @@
 /** One worker: builds the rooms upwards, from databases to the open port, and closes them downwards. */
 
+import { join } from 'node:path'
 import { openTiers } from './cache/index.ts'
 import type { Config } from './config.ts'
 import { type Endpoint, openReplicas } from './database/index.ts'
@@ -22,6 +23,8 @@ export interface WorkerOptions {
   readonly readers: readonly [Endpoint, ...Endpoint[]]
   /** Seals what is kept in memcached, unless the configuration has a secret of its own. */
   readonly cacheSecret: string
+  /** Of the database that the readers are of. */
+  readonly identity: string
   readonly uws: Library
   readonly log: Log
 }
@@ -35,7 +38,14 @@ export interface Worker {
 }
 
 /** Resolves when it serves. */
-export async function startWorker({ config, readers, cacheSecret, uws, log }: WorkerOptions): Promise<Worker> {
+export async function startWorker({
+  config,
+  readers,
+  cacheSecret,
+  identity,
+  uws,
+  log,
+}: WorkerOptions): Promise<Worker> {
   const address = await findAddress(config.host, config.port, { isTls: config.tls !== undefined })
   const siteUrl = config.siteUrl ?? address.url
   // Workers spread over the replicas: those of one host by their ports.
@@ -53,7 +63,7 @@ export async function startWorker({ config, readers, cacheSecret, uws, log }: Wo
       memoryEntries: config.memoryEntries,
       batching: config.batching,
       memcached: servers.length === 0 ? undefined : { servers, prefix, secret },
-      snapshotFolder: `${config.dataDir}/snapshots`,
+      snapshotFolder: join(config.dataDir, 'snapshots', identity),
       snapshotAgeMaxS: config.snapshotAgeMaxS,
       log,
     })

@@ -9,6 +9,7 @@ import { connect as connectTls } from 'node:tls'
 import selfsigned from 'selfsigned'
 import t from 'tap'
 import { ask, check } from './harness/http.ts'
+import { freePort } from './harness/ports.ts'
 import { root, runCatalog, runToEnd, startServer } from './harness/server.ts'
 import { makeFolder } from './harness/stack.ts'
 
@@ -54,6 +55,42 @@ t.test('it says where it is, keeps its data, and takes everything with it when i
   t.match((await check(third.url, 'kept@x')).text, /"version": "1.0"/)
   t.equal(await third.stop('SIGINT'), 0)
   t.ok(await gone(dataDir), 'nor after Ctrl-C')
+})
+
+t.test('nobody reads what it says any more: it serves on, and ends when it is told to', async (t) => {
+  const dataDir = join(await makeFolder(t), 'data')
+  const child = spawn(process.execPath, [join(root, 'dist', 'service', 'main.js')], {
+    env: { PATH, PORT: '0', SAMPLE: 'off', DATA_DIR: dataDir },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = new Promise<unknown>((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)))
+  const url = await new Promise<string>((resolve) => {
+    let output = ''
+    child.stdout.on('data', (chunk) => {
+      output += chunk
+      const ready = /^ready (\S+)$/m.exec(output)?.[1]
+      if (ready !== undefined) resolve(ready)
+    })
+  })
+  child.stdout.destroy()
+  child.stderr.destroy()
+  t.equal((await check(url, 'nobody@x')).status, 200)
+  child.kill('SIGTERM')
+  t.equal(await Promise.race([ended, sleep(10_000, 'it goes on')]), 0)
+  if (child.exitCode === null) child.kill('SIGKILL')
+})
+
+t.test('what was kept of one database is not told for another', async (t) => {
+  const first = await startServer(t)
+  const { dataDir } = first
+  const line = JSON.stringify({ guid: 'kept@x', versions: [{ version: '1.0', compatibility: { firefox: {} } }] })
+  t.equal((await runCatalog(['import', '-'], { DATA_DIR: dataDir }, line)).code, 0)
+  await first.stop()
+  const environment = { DATA_DIR: dataDir, DATABASE_URL: `mysql://u:p@127.0.0.1:${await freePort()}/other` }
+  // With a snapshot of its own it would serve after three seconds.
+  const started = startServer(t, environment).then(() => 'serves')
+  started.catch(() => {})
+  t.equal(await Promise.race([started, sleep(6_000, 'waits for its database')]), 'waits for its database')
 })
 
 t.test('what is in use is refused, and two copies run side by side', async (t) => {

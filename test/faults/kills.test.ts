@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createEditor } from '../../service/catalogue/index.ts'
 import { observe, until } from '../harness/clients.ts'
-import { openCatalog, startDatabases } from '../harness/databases.ts'
+import { openCatalog, snapshotFolderOf, startDatabases } from '../harness/databases.ts'
 import { setFileStatus } from '../harness/edits.ts'
 import { runCatalog, type ServerProcess, startServer } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
@@ -70,7 +70,7 @@ t.test(
       if (version !== (guid === WITHDRAWN ? '1.0' : '2.0')) t.fail(`${guid} is offered ${version}`)
     }
     t.notOk(
-      readdirSync(join(environment.DATA_DIR, 'snapshots')).some((name) => name.endsWith('.refused')),
+      readdirSync(snapshotFolderOf(environment)).some((name) => name.endsWith('.refused')),
       'no snapshot is half written',
     )
     await server.stop()

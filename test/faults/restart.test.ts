@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import type { FileStatus } from '../../service/addon/index.ts'
 import { createEditor } from '../../service/catalogue/index.ts'
 import { observe, until } from '../harness/clients.ts'
-import { openCatalog, startDatabases } from '../harness/databases.ts'
+import { openCatalog, snapshotFolderOf, startDatabases } from '../harness/databases.ts'
 import { setFileStatus } from '../harness/edits.ts'
 import { ask } from '../harness/http.ts'
 import { runCatalog, type ServerProcess, startServer } from '../harness/server.ts'
@@ -28,7 +28,7 @@ const environment = {
   METRICS_PORT: '0',
   LOG_LEVEL: 'info',
 }
-const snapshots = join(folder, 'data', 'snapshots')
+const snapshots = snapshotFolderOf(environment)
 
 for (const id of [GUID, OTHER]) {
   for (const version of ['1.0', '2.0']) {

@@ -15,6 +15,7 @@ import {
   type Primary,
   parseEndpoint,
 } from '../../service/database/index.ts'
+import { identityOf } from '../../service/databases.ts'
 import { findProgram, installDataFolder, type Mariadb, startMariadb } from '../../service/embedded/mariadb.ts'
 import { freePort } from './ports.ts'
 import { makeFolder } from './stack.ts'
@@ -251,4 +252,9 @@ function replicaOf(server: OpenServer): Replica {
     },
   })
   return replica
+}
+
+/** Where a server that was started with such an environment keeps its snapshots. */
+export function snapshotFolderOf({ DATA_DIR, DATABASE_URL }: { DATA_DIR: string; DATABASE_URL: string }): string {
+  return join(DATA_DIR, 'snapshots', identityOf(parseEndpoint(DATABASE_URL, { userRequired: true })))
 }

@@ -63,8 +63,8 @@ export async function startStack(t: TestLike, environment: Readonly<Record<strin
   const primary = await openPrimary(databases.catalog)
   const followers = openFollowers(databases.readers)
   const { uws } = loadLibrary()
-  const { readers, cacheSecret } = databases
-  const worker = await startWorker({ config, readers, cacheSecret, uws, log })
+  const { readers, cacheSecret, identity } = databases
+  const worker = await startWorker({ config, readers, cacheSecret, identity, uws, log })
   t.teardown(async () => {
     followers.close()
     await worker.close()

@@ -40,11 +40,11 @@ async function startOther(name: string, environment: Readonly<Record<string, str
     ...environment,
   })
   const { log, close } = openLog({ level: config.logLevel, readable: false })
-  const { readers, cacheSecret } = stack.databases
-  const worker = await startWorker({ config, readers, cacheSecret, uws: loadLibrary().uws, log })
+  const { readers, cacheSecret, identity } = stack.databases
+  const worker = await startWorker({ config, readers, cacheSecret, identity, uws: loadLibrary().uws, log })
   t.teardown(async () => {
     await worker.close()
-    close()
+    await close()
   })
   return worker
 }
