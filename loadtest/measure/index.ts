@@ -3,6 +3,8 @@
 export { alternate, median, ratioOf } from './compare.ts'
 export * from './contestants.ts'
 export * from './processes.ts'
+export * from './report.ts'
+export { checkout, readSaved, saveReport, sectionOf } from './saved.ts'
 export { type Bench, prepareBench } from './setup.ts'
 export { type Slice, takeTurns } from './slices.ts'
 export { type LoadResult, load, writeRequests } from './wrk.ts'
