@@ -35,6 +35,7 @@ const debianPackages = {
     'mariadb-dump': 'mariadb-client',
     'firefox-esr': 'firefox-esr',
     chromium: 'chromium',
+    wrk: 'wrk',
     curl: 'curl',
   },
 }

@@ -2,6 +2,7 @@
 /** The command line of the load tests. A command is a file in the folder of what it does. */
 
 import { Command, CommanderError } from 'commander'
+import { addDayCommand } from './day/index.ts'
 import { Failure } from './failure.ts'
 import { addGenerateCommand } from './generate/index.ts'
 import { addRunCommands } from './run/index.ts'
@@ -24,6 +25,7 @@ async function runLoadtest(args: readonly string[]): Promise<number> {
     .exitOverride()
   addGenerateCommand(program)
   addRunCommands(program)
+  addDayCommand(program)
   try {
     await program.parseAsync(args, { from: 'user' })
     return 0

@@ -14,6 +14,7 @@ import {
   meanBodyBytes,
   median,
   type Program,
+  type Report,
   ratioOf,
   readMetrics,
   type Slice,
@@ -23,7 +24,7 @@ import {
   takeTurns,
   writeRequests,
 } from '../measure/index.ts'
-import type { BenchRun, Report } from './report.ts'
+import type { BenchRun } from './run.ts'
 
 const CONNECTIONS = 256
 

@@ -4,8 +4,8 @@ import { rmSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { createEditor, type Editor } from '../../service/catalogue/index.ts'
 import { endpointAs, openPrimary, parseEndpoint } from '../../service/database/index.ts'
-import { databaseOf, type Program, pause, startServer, untilComplete } from '../measure/index.ts'
-import type { BenchRun, Report } from './report.ts'
+import { databaseOf, type Program, pause, type Report, startServer, untilComplete } from '../measure/index.ts'
+import type { BenchRun } from './run.ts'
 
 const EDITS = 200
 const BETWEEN_MS = 50

@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /** `npm run -s bench -- NAME`: what is promised about speed, measured on this machine. */
 
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { Failure } from '../failure.ts'
-import { prepareBench } from '../measure/index.ts'
+import { describeReport, holds, prepareBench, type Report } from '../measure/index.ts'
+import { wholeNumber } from '../options.ts'
 import { runCold } from './cold.ts'
 import { runFreshness } from './freshness.ts'
-import { type BenchRun, describeReport, holds, type Report } from './report.ts'
 import { runResident } from './resident.ts'
+import type { BenchRun } from './run.ts'
 import { save } from './save.ts'
 import { runShared } from './shared.ts'
 import { runTalk } from './talk.ts'
@@ -49,9 +50,9 @@ async function main(args: readonly string[]): Promise<number> {
   const program = new Command('bench')
     .description('measure what is promised')
     .argument('<name...>', 'one or several of those below, or all')
-    .option('--addons <n>', 'add-ons in the catalogue', whole(1, 10_000_000), 300_000)
-    .option('--rounds <n>', 'how often each is run', whole(1, 100), 5)
-    .option('--seconds <n>', 'length of one run', whole(1, 600), 4)
+    .option('--addons <n>', 'add-ons in the catalogue', wholeNumber(1, 10_000_000), 300_000)
+    .option('--rounds <n>', 'how often each is run', wholeNumber(1, 100), 5)
+    .option('--seconds <n>', 'length of one run', wholeNumber(1, 600), 4)
     .option('--folder <path>', 'where the catalogue is kept for the next time', '.bench')
     .option('--save', 'write the figures to loadtest/bench/results and docs/benchmarks.md')
     .option('--json', 'print the figures as JSON')
@@ -79,14 +80,6 @@ async function main(args: readonly string[]): Promise<number> {
     if (!(error instanceof Failure)) throw error
     process.stderr.write(`bench: ${error.message}\n`)
     return 1
-  }
-}
-
-function whole(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
   }
 }
 

@@ -10,6 +10,7 @@ import {
   median,
   type Program,
   pause,
+  type Report,
   readMetrics,
   requestPaths,
   residentMib,
@@ -19,7 +20,7 @@ import {
   writeRequests,
 } from '../measure/index.ts'
 import { drawByUsers, generatedPopulation } from '../traffic/index.ts'
-import type { BenchRun, Report } from './report.ts'
+import type { BenchRun } from './run.ts'
 
 export async function runResident({ bench, rounds, progress }: BenchRun): Promise<Report> {
   const environment = { DATA_DIR: bench.dataDir, SITE_URL: bench.siteUrl }

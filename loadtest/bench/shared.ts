@@ -15,6 +15,7 @@ import {
   median,
   type Program,
   pause,
+  type Report,
   readMetrics,
   requestPaths,
   startMemcached,
@@ -24,7 +25,7 @@ import {
   writeRequests,
 } from '../measure/index.ts'
 import { drawByUsers } from '../traffic/index.ts'
-import type { BenchRun, Report } from './report.ts'
+import type { BenchRun } from './run.ts'
 
 const CONNECTIONS = 64
 /** Long enough that each add-on has been asked for and stored. */

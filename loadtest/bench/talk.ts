@@ -4,8 +4,8 @@
  */
 
 import autocannon from 'autocannon'
-import { cpuOf, databasePids, everyAddonOnce, pause, readMetrics, startServer } from '../measure/index.ts'
-import type { BenchRun, Report } from './report.ts'
+import { cpuOf, databasePids, everyAddonOnce, pause, type Report, readMetrics, startServer } from '../measure/index.ts'
+import type { BenchRun } from './run.ts'
 
 const RATE = 1_600
 /**

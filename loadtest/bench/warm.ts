@@ -10,6 +10,7 @@ import {
   meanBodyBytes,
   median,
   pin,
+  type Report,
   ratioOf,
   readMetrics,
   requestPaths,
@@ -21,7 +22,7 @@ import {
   writeRequests,
 } from '../measure/index.ts'
 import { drawByUsers, drawUniformly } from '../traffic/index.ts'
-import type { BenchRun, Report } from './report.ts'
+import type { BenchRun } from './run.ts'
 
 const CONNECTIONS = 64
 

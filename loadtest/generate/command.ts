@@ -3,8 +3,9 @@
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Presets, SingleBar } from 'cli-progress'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { Failure } from '../failure.ts'
+import { wholeNumber } from '../options.ts'
 import { ADDONS_MAX, type GenerateOptions, generateAddons, SEED_MAX } from './addons.ts'
 
 const ADDONS = 1_000
@@ -81,12 +82,4 @@ function createBar(addons: number): SingleBar | undefined {
   const bar = new SingleBar({ format, stream: process.stderr }, Presets.shades_classic)
   bar.start(addons, 0)
   return bar
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
-  }
 }

@@ -85,6 +85,12 @@ export function pin(pid: number, processors: string): void {
   spawnSync('taskset', ['-a', '-p', '-c', processors, String(pid)], { stdio: 'ignore' })
 }
 
+/** A command that keeps to some processors; absent: any. */
+export function onProcessors(processors: string | undefined, command: readonly string[]): [string, ...string[]] {
+  const all = processors === undefined ? command : ['taskset', '-c', processors, ...command]
+  return all as [string, ...string[]]
+}
+
 /** Microseconds of processor time that some processes have taken, in all. */
 export function cpuOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
@@ -113,7 +119,7 @@ export function databasePids(dataDir: string): { readonly primary: number; reado
   return { primary: pidOf('primary'), replica: pidOf('replica') }
 }
 
-/** Runs a command of ours to its end; what it prints is shown. */
+/** Runs a command of ours to its end; what it prints is shown, on standard error: the other stream is for figures. */
 export async function runCommand(
   path: string,
   args: readonly string[],
@@ -122,7 +128,7 @@ export async function runCommand(
 ): Promise<void> {
   const child = spawn(process.execPath, [join(dist, path), ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
-    stdio: ['ignore', quiet ? 'ignore' : 'inherit', quiet ? 'pipe' : 'inherit'],
+    stdio: ['ignore', quiet ? 'ignore' : process.stderr, quiet ? 'pipe' : 'inherit'],
   })
   let errors = ''
   child.stderr?.on('data', (chunk: Buffer) => {

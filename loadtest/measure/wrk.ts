@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '../failure.ts'
-import { endWithUs, isInstalled, pause } from './processes.ts'
+import { endWithUs, isInstalled, onProcessors, pause } from './processes.ts'
 
 /** What clients ask, one path after the other, from the start again at the end. */
 export interface RequestFile {
@@ -111,11 +111,18 @@ const SLICED_START_MS = 3_000
 type SlicedOptions = Omit<LoadOptions, 'seconds'>
 
 function argumentsOf({ url, requests, connections, seconds }: Omit<LoadOptions, 'processors'>): string[] {
-  return ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', requests.script, url, '--', String(offset)]
-}
-
-function onProcessors(processors: string | undefined, args: readonly string[]): [string, ...string[]] {
-  return processors === undefined ? ['wrk', ...args] : ['taskset', '-c', processors, 'wrk', ...args]
+  return [
+    'wrk',
+    '-t1',
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '--latency',
+    '-s',
+    requests.script,
+    url,
+    '--',
+    String(offset),
+  ]
 }
 
 let offset = 0
