@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander'
 import { Failure } from './failure.ts'
 import { addGenerateCommand } from './generate/index.ts'
+import { addLadderCommand } from './ladder/index.ts'
 
 /** 0 is done. */
 const exitCodes = { failed: 1, misuse: 2 } as const
@@ -22,9 +23,11 @@ async function runLoadtest(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(npm run -s loadtest -- --help lists the commands)')
     .exitOverride()
   addGenerateCommand(program)
+  addLadderCommand(program)
   try {
     await program.parseAsync(args, { from: 'user' })
-    return 0
+    // A command that did its work, and found something wanting, has said so.
+    return Number(process.exitCode ?? 0)
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.misuse
     if (!(error instanceof Failure)) throw error
