@@ -60,7 +60,7 @@ export function drawChart({ steps, footnote }: ChartOptions): string {
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="title text" font-family="system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif" font-size="15" fill="#1c2440">`,
     '<title id="title">The ladder: update checks a second</title>',
-    `<desc id="text">${escape(steps.map(({ name, rate }) => `${name}: ${whole(rate)}`).join(', '))}. The talk's own, long ago: ${talkFigures[0].rate} to ${whole(talkFigures.at(-1)?.rate ?? 0)}.</desc>`,
+    `<desc id="text">${escapeXml(steps.map(({ name, rate }) => `${name}: ${whole(rate)}`).join(', '))}. The talk's own, long ago: ${talkFigures[0].rate} to ${whole(talkFigures.at(-1)?.rate ?? 0)}.</desc>`,
     `<rect x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="16" fill="#ffffff" stroke="#dfe3ee"/>`,
     text(24, 36, 'Update checks a second, and processor time of service and database a check', { strong: true }),
     ...grid,
@@ -85,9 +85,9 @@ function text(
   }: { anchor?: 'start' | 'middle' | 'end'; small?: boolean; strong?: boolean },
 ): string {
   const looks = `${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}${small ? ' font-size="12.5" fill="#44506b"' : ''}${strong ? ' font-size="17" font-weight="600"' : ''}`
-  return `<text x="${Number(x.toFixed(1))}" y="${y}"${looks}>${escape(content)}</text>`
+  return `<text x="${Number(x.toFixed(1))}" y="${y}"${looks}>${escapeXml(content)}</text>`
 }
 
-function escape(content: string): string {
+function escapeXml(content: string): string {
   return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 }

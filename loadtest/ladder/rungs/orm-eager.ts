@@ -13,17 +13,26 @@ await serveWithFramework(async (asked) => {
   const application = await Application.findOne({ where: { guid: appId } })
   if (application === null) return BAD_REQUEST
   const addon = await Addon.findOne({
+    attributes: ['id', 'slug'],
     where: { guid: id, disabledByUser: false, status: { [Op.notIn]: ['disabled', 'deleted'] } },
     include: {
       model: Version,
       as: 'versions',
+      attributes: ['id', 'version', 'releaseNotes'],
       required: false,
       where: { channel: 'listed', deleted: false },
       include: [
-        { model: File, as: 'file', required: true, where: { status: 'approved' } },
+        {
+          model: File,
+          as: 'file',
+          attributes: ['id', 'filename', 'strictCompatibility', 'hash', 'url'],
+          required: true,
+          where: { status: 'approved' },
+        },
         {
           model: Compatibility,
           as: 'ranges',
+          attributes: ['versionId', 'min', 'max'],
           required: true,
           where: {
             applicationId: application.id,
@@ -34,12 +43,10 @@ await serveWithFramework(async (asked) => {
         },
       ],
     },
-    // One row is one add-on with one version: the newest.
-    order: [[{ model: Version, as: 'versions' }, 'id', 'DESC']],
-    subQuery: false,
   })
   if (addon === null) return UNKNOWN_ADDON
-  const [version] = addon.versions ?? []
+  // Not sorted by the database: with the release notes that would take a temporary table on disk (200 of 550 us).
+  const [version] = (addon.versions ?? []).toSorted((one, other) => other.id - one.id)
   const [range] = version?.ranges ?? []
   const offered = version?.file && range && offeredOf(addon, version, version.file, range)
   return answer(asked, application.name, offered)

@@ -1,15 +1,15 @@
-/** The join over the catalogue's own tables, written by hand: all that a check needs, in one statement and one row. */
+/** The join over the catalogue's own tables, written by hand: all that a check needs, in one statement. */
 
 import { type Answer, type Asked, answer, BAD_REQUEST, UNKNOWN_ADDON } from './check.ts'
 
 /**
  * No row: nobody knows the application. A row without an add-on: nobody knows the add-on. One without a version: nothing suits.
- * Of several the newest by its row wins.
+ * Otherwise one for each version that does; they are not sorted, since that would take a temporary table (25 of 175 us).
  */
 export const JOIN = `
 SELECT
   p.name AS application, a.id AS addonId, a.slug,
-  v.version, v.release_notes IS NOT NULL AS hasReleaseNotes,
+  v.id AS versionId, v.version, v.release_notes IS NOT NULL AS hasReleaseNotes,
   c.min, c.max,
   f.id AS fileId, f.filename, f.strict_compatibility AS strict, f.hash, f.url
 FROM applications AS p
@@ -24,9 +24,7 @@ LEFT JOIN (
   AND c.min_packed <= CAST(? AS UNSIGNED)
   AND c.max_packed >= CAST(? AS UNSIGNED)
   AND (f.strict_compatibility = FALSE OR c.max_packed >= CAST(? AS UNSIGNED))
-WHERE p.guid = ?
-ORDER BY v.id DESC
-LIMIT 1`
+WHERE p.guid = ?`
 
 /** What the join takes, in order. */
 export function valuesOf({ id, packed, maxOfAny, maxOfStrict, appId }: Asked): string[] {
@@ -37,7 +35,8 @@ interface Row {
   readonly application: string
   readonly addonId: number | null
   readonly slug: string
-  readonly version: string | null
+  readonly versionId: number | null
+  readonly version: string
   readonly hasReleaseNotes: number
   readonly min: string
   readonly max: string
@@ -48,15 +47,14 @@ interface Row {
   readonly url: string | null
 }
 
-/** What its rows say. */
-export function answerOf(asked: Asked, [first]: readonly unknown[]): Answer {
+/** What its rows say: the newest version is the one of the highest id. */
+export function answerOf(asked: Asked, rows: readonly unknown[]): Answer {
+  const [first, ...others] = rows as readonly Row[]
   if (first === undefined) return BAD_REQUEST
-  const row = first as Row
-  if (row.addonId === null) return UNKNOWN_ADDON
-  const { version } = row
-  const offered =
-    version === null
-      ? undefined
-      : { ...row, version, hasReleaseNotes: row.hasReleaseNotes === 1, strict: row.strict === 1 }
-  return answer(asked, row.application, offered)
+  if (first.addonId === null) return UNKNOWN_ADDON
+  if (first.versionId === null) return answer(asked, first.application, undefined)
+  let newest = first
+  for (const row of others) if ((row.versionId as number) > (newest.versionId as number)) newest = row
+  const offered = { ...newest, hasReleaseNotes: newest.hasReleaseNotes === 1, strict: newest.strict === 1 }
+  return answer(asked, newest.application, offered)
 }

@@ -75,10 +75,11 @@ export function openModels(): void {
   // Sequelize writes into what it is given, so that none is given twice.
   const key = () => ({ type: INTEGER.UNSIGNED, primaryKey: true })
   const text = STRING(255)
+  const guid = () => ({ type: text, unique: true })
 
-  Application.init({ id: key(), guid: text, name: text }, { sequelize, tableName: 'applications' })
+  Application.init({ id: key(), guid: guid(), name: text }, { sequelize, tableName: 'applications' })
   Addon.init(
-    { id: key(), guid: text, slug: text, status: text, disabledByUser: BOOLEAN },
+    { id: key(), guid: guid(), slug: text, status: text, disabledByUser: BOOLEAN },
     { sequelize, modelName: 'addon', tableName: 'addons' },
   )
   Version.init(
