@@ -32,13 +32,13 @@ export function drawChart({ steps, footnote }: ChartOptions): string {
   const row = (y: number, name: string, rate: number, told: string, colour: string) => [
     text(LEFT - 12, y + 17, name, { anchor: 'end' }),
     bar(y, rate, colour),
-    text(x(rate) + 8, y + 17, told, {}),
+    text(x(rate) + 8, y + 17, told, { onGrid: true }),
   ]
 
   const bottom = TOP + steps.length * PITCH
   const talkTop = bottom + GAP
   const talkBottom = talkTop + talkFigures.length * PITCH
-  const height = talkBottom + 54
+  const height = talkBottom + 74
   const [low = 100, high = 100] = x.domain()
   const ticks = x.ticks().filter((tick) => tick >= low && tick <= high && Number.isInteger(Math.log10(tick)))
   const grid = ticks.flatMap((tick) => [
@@ -69,23 +69,29 @@ export function drawChart({ steps, footnote }: ChartOptions): string {
       small: true,
     }),
     ...talk,
-    text(24, talkBottom + 32, `${footnote} The talk: ${TALK}.`, { small: true }),
+    text(24, talkBottom + 32, footnote, { small: true }),
+    text(24, talkBottom + 52, `The talk: ${TALK}.`, { small: true }),
     '</svg>',
   ].join('\n')}\n`
 }
 
-function text(
-  x: number,
-  y: number,
-  content: string,
-  {
-    anchor = 'start',
-    small = false,
-    strong = false,
-  }: { anchor?: 'start' | 'middle' | 'end'; small?: boolean; strong?: boolean },
-): string {
-  const looks = `${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}${small ? ' font-size="12.5" fill="#44506b"' : ''}${strong ? ' font-size="17" font-weight="600"' : ''}`
-  return `<text x="${Number(x.toFixed(1))}" y="${y}"${looks}>${escapeXml(content)}</text>`
+interface Looks {
+  readonly anchor?: 'start' | 'middle' | 'end'
+  readonly small?: boolean
+  readonly strong?: boolean
+  /** Lines pass behind it. */
+  readonly onGrid?: boolean
+}
+
+function text(x: number, y: number, content: string, looks: Looks): string {
+  const { anchor = 'start', small = false, strong = false, onGrid = false } = looks
+  const attributes = [
+    anchor === 'start' ? '' : ` text-anchor="${anchor}"`,
+    small ? ' font-size="12.5" fill="#44506b"' : '',
+    strong ? ' font-size="17" font-weight="600"' : '',
+    onGrid ? ' stroke="#ffffff" stroke-width="4" paint-order="stroke"' : '',
+  ]
+  return `<text x="${Number(x.toFixed(1))}" y="${y}"${attributes.join('')}>${escapeXml(content)}</text>`
 }
 
 function escapeXml(content: string): string {

@@ -7,10 +7,19 @@ import { join } from 'node:path'
 import { describeCheck, describeReport, holds } from '../bench/report.ts'
 import { prepareBench } from '../measure/index.ts'
 import { drawChart } from './chart.ts'
-import type { LadderOptions } from './command.ts'
 import { columns, judge, rowsOf, stepsOf, whole } from './judge.ts'
-import { originOf, pageOf, type SavedLadder, tableOf } from './page.ts'
+import { originOf, pageOf, runsOf, type SavedLadder, tableOf } from './page.ts'
 import { runLadder } from './run.ts'
+
+export interface LadderOptions {
+  readonly addons: number
+  readonly rounds: number
+  readonly seconds: number
+  readonly folder: string
+  readonly report?: string
+  readonly save?: boolean
+  readonly json?: boolean
+}
 
 /** Whether all holds that is expected. `root`: the checkout. */
 export async function climb(options: LadderOptions, root: string): Promise<boolean> {
@@ -37,7 +46,7 @@ export async function climb(options: LadderOptions, root: string): Promise<boole
 
   const checks = judge(ladder)
   for (const check of checks) progress(describeCheck(check))
-  const what = `update checks, ${whole(addons)} add-ons, ${ladder.connections} connections, ${rounds} runs of ${seconds} s each`
+  const what = `update checks, ${whole(addons)} add-ons, ${ladder.connections} connections, ${runsOf(ladder)}`
   const table = describeReport({ name: 'ladder', what, columns, rows: rowsOf(ladder), checks: [], raw: undefined })
   console.log(options.json ? JSON.stringify({ ...saved, steps: stepsOf(ladder), checks }) : table.trimEnd())
   return checks.every(holds)

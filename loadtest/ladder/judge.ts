@@ -55,8 +55,8 @@ export function judge({ runs, memcachedHits, memoryMisses }: Ladder): Check[] {
     },
     { what: 'processor time of limit, of that of memory', value: times('limit', 'memory', together), atLeast: 0.85 },
     { what: 'errors', value: errors, atMost: 0 },
-    { what: "part of memcached's checks that came from there", value: memcachedHits, atLeast: 0.9 },
-    { what: "memory's checks that did not", value: memoryMisses, atMost: 0 },
+    { what: "part of memcached's checks that memcached had", value: memcachedHits, atLeast: 0.9 },
+    { what: "memory's checks that memory had not", value: memoryMisses, atMost: 0 },
   ]
 }
 

@@ -20,8 +20,9 @@ const HEAD = `# The ladder
 
 Written by \`npm run -s loadtest -- ladder --save\`; the figures lie in \`loadtest/ladder/results.json\`.
 
-The talk that began this (${TALK}) took the update check from ${lowest.rate} requests a second to ${whole(highest.rate)}, one
-rung at a time. This is the same ladder, and the rungs it did not have, on one catalogue, with one load, in one run:
+The talk that began this (${TALK}) tells how the update check went from ${lowest.rate} requests a second to
+${whole(highest.rate)}, rung by rung. This is the same ladder, and the rungs it did not have, on one catalogue, with one load, in one
+run:
 
 | rung | what answers |
 | --- | --- |
@@ -42,8 +43,8 @@ run compares their answers with ours before it measures.
   the replica (and memcached).
 
 \`\`\`sh
-npm run -s loadtest -- ladder                    # 300,000 add-ons; 25 minutes the first time, then a quarter of an hour
-npm run -s loadtest -- ladder --addons 3000 --rounds 1 --seconds 2 # to see it work
+npm run -s loadtest -- ladder                                         # 300,000 add-ons; at most 35 minutes
+npm run -s loadtest -- ladder --addons 3000 --rounds 1 --seconds 2   # to see it work
 \`\`\`
 
 It ends with the table, and with exit code 1 where what is expected is missed. Table, chart and figures are written to
@@ -69,6 +70,12 @@ export function tableOf(ladder: Ladder): string {
 }
 
 /** Where, when and of what the figures are. */
-export function originOf({ date, commit, node, machine, addons, rounds, seconds }: SavedLadder): string {
-  return `${date}, commit ${commit}, Node ${node}, ${machine}; ${whole(addons)} add-ons, ${rounds} runs of ${seconds} s each.`
+export function originOf(saved: SavedLadder): string {
+  const { date, commit, node, machine, addons } = saved
+  return `${date}, commit ${commit}, Node ${node}, ${machine}; ${whole(addons)} add-ons, ${runsOf(saved)}.`
+}
+
+/** How long each rung was asked. */
+export function runsOf({ rounds, seconds }: Ladder): string {
+  return rounds === 1 ? `one run of ${seconds} s each` : `${rounds} runs of ${seconds} s each`
 }

@@ -65,8 +65,8 @@ t.test('what is expected is judged by the medians of the ratios of each round', 
     'processor time of pooled, service and database, of that of batched',
   ])
   t.strictSame(missed(ladderOf({ memory: [70_000, 10.1, 0] })), ['processor time of limit, of that of memory'])
-  t.strictSame(missed(ladderOf({}, { memcachedHits: 0.8 })), ["part of memcached's checks that came from there"])
-  t.strictSame(missed(ladderOf({}, { memoryMisses: 1 })), ["memory's checks that did not"])
+  t.strictSame(missed(ladderOf({}, { memcachedHits: 0.8 })), ["part of memcached's checks that memcached had"])
+  t.strictSame(missed(ladderOf({}, { memoryMisses: 1 })), ["memory's checks that memory had not"])
   const { runs } = ladderOf()
   const [first, ...rest] = runs.php as [Run, ...Run[]]
   t.strictSame(missed(ladderOf({}, { runs: { ...runs, php: [{ ...first, errors: 1 }, ...rest] } })), ['errors'])
