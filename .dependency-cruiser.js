@@ -37,7 +37,7 @@ export default {
       }),
     },
     rule('the-sample-stands-alone', '^service/(?!sample/)', { path: '^service/sample/' }),
-    rule('loadtest-knows-no-rooms', '^loadtest/(?!bench/|measure/)', {
+    rule('loadtest-knows-no-rooms', '^loadtest/(?!bench/|measure/|ladder/rungs/)', {
       path: '^service/',
       pathNot: '^service/addon/index\\.ts$',
     }),

@@ -1,12 +1,13 @@
 /**
- * Prepares a checkout for a command: `node deploy/prepare.mjs code|server|bench|test`. Installs what is missing, builds what has
+ * Prepares a checkout for a command: `node deploy/prepare.mjs code|server|bench|ladder|test`. Installs what is missing, builds what has
  * changed, and is done in a tenth of a second where there is nothing to do. It runs before there are any dependencies, so it
  * has none.
  *
  *     code     npm dependencies, dist/
  *     server   code, and MariaDB where the private one will be needed
  *     bench    server, and what benches load it with
- *     test     server, and what the tests drive: a browser, curl
+ *     ladder   bench, and what its first rung is made of: PHP, nginx
+ *     test     server, and what the tests drive: a browser, curl, the ladder
  */
 
 import { spawnSync } from 'node:child_process'
@@ -19,6 +20,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -27,15 +29,17 @@ const root = join(import.meta.dirname, '..')
 const NODE_MIN = [20, 18, 1]
 
 /** Programs, and the Debian packages they come in. The tests run the examples of the docs, which use curl. */
+const bench = { wrk: 'wrk', memcached: 'memcached' }
+const ladder = { ...bench, 'php-fpm': 'php-fpm php-mysql', nginx: 'nginx' }
 const debianPackages = {
   server: { mariadbd: 'mariadb-server-core', 'mariadb-install-db': 'mariadb-client-core mariadb-server-core' },
-  bench: { wrk: 'wrk', memcached: 'memcached' },
+  bench,
+  ladder,
   test: {
-    memcached: 'memcached',
+    ...ladder,
     'mariadb-dump': 'mariadb-client',
     'firefox-esr': 'firefox-esr',
     chromium: 'chromium',
-    wrk: 'wrk',
     curl: 'curl',
   },
 }
@@ -46,7 +50,7 @@ takeTurns()
 prepareDependencies()
 prepareBuild()
 if (target !== 'code' && !process.env.DATABASE_URL) preparePrograms(debianPackages.server)
-if (target === 'test' || target === 'bench') {
+if (target === 'test' || target === 'bench' || target === 'ladder') {
   preparePrograms(debianPackages.server)
   preparePrograms(debianPackages[target])
 }
@@ -99,15 +103,29 @@ function preparePrograms(programs) {
   }
   say(`installing ${packages.join(', ')}`)
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  forbidServices()
   run('apt-get', ['update', '-qq'], { quiet: true, env: environment })
   run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { quiet: true, env: environment })
 }
 
+/**
+ * Debian starts the servers that it installs, on their usual ports, unless a file says no. It says so until we end: what we need
+ * of them is started by whoever needs it.
+ */
+function forbidServices() {
+  const policy = '/usr/sbin/policy-rc.d'
+  if (existsSync(policy)) return
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  process.on('exit', () => rmSync(policy, { force: true }))
+}
+
 /** @param {string} program */
 function isInstalled(program) {
-  // Debian keeps servers where only root looks.
+  // Debian keeps servers where only root looks, and calls PHP's by its version.
+  const isFpm = (/** @type {string} */ name) => /^php-fpm[\d.]+$/.test(name)
   return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'].some((folder) => {
     try {
+      if (program === 'php-fpm' && readdirSync(folder).some(isFpm)) return true
       accessSync(join(folder, program), constants.X_OK)
       return true
     } catch {

@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import { addDayCommand } from './day/index.ts'
 import { Failure } from './failure.ts'
 import { addGenerateCommand } from './generate/index.ts'
+import { addLadderCommand } from './ladder/index.ts'
 import { addRunCommands } from './run/index.ts'
 
 /** 0 is done. */
@@ -25,10 +26,12 @@ async function runLoadtest(args: readonly string[]): Promise<number> {
     .exitOverride()
   addGenerateCommand(program)
   addRunCommands(program)
+  addLadderCommand(program)
   addDayCommand(program)
   try {
     await program.parseAsync(args, { from: 'user' })
-    return 0
+    // A command that did its work, and found something wanting, has said so.
+    return Number(process.exitCode ?? 0)
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.misuse
     if (!(error instanceof Failure)) throw error

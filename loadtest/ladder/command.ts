@@ -1,0 +1,52 @@
+/** `loadtest ladder`: its options, and what comes of the run: a table, a chart, an exit code. */
+
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import { Failure } from '../failure.ts'
+import type { LadderOptions } from './climb.ts'
+
+const HELP = `
+Ten ways to answer an update check, from a PHP script to the bare HTTP library, on the same data, with the same load, in one run.
+Each is asked for --seconds, --rounds times, in alternating order; figures are medians. Needs root to install PHP and nginx where
+they are missing. 300,000 add-ons are generated and loaded once, which takes some minutes; all of it takes 35 at the most.
+
+Exit code 1 where what is expected of the rungs is missed: docs/ladder.md.`
+
+/** The program runs from dist/ of a checkout. */
+const root = join(import.meta.dirname, '..', '..', '..')
+
+export function addLadderCommand(parent: Command): void {
+  parent
+    .command('ladder')
+    .description("measure the talk's ladder, from PHP to memory")
+    .option('--addons <n>', 'add-ons in the catalogue', whole(1, 10_000_000), 300_000)
+    .option('--rounds <n>', 'how often each rung is run', whole(1, 100), 5)
+    .option('--seconds <n>', 'length of one run', whole(1, 600), 10)
+    .option('--folder <path>', 'where the catalogue is kept for the next time', '.bench')
+    .option('--report <path>', 'where table, chart and figures are written; by default below --folder')
+    .option('--save', 'write them to loadtest/ladder/results.json, docs/ladder.md and docs/ladder.svg too')
+    .option('--json', 'print the figures as JSON')
+    .addHelpText('after', HELP)
+    .action(async (options: LadderOptions) => {
+      prepare()
+      // Its libraries are there for development only, and no other command needs them.
+      const { climb } = await import('./climb.ts')
+      if (!(await climb(options, root))) process.exitCode = 1
+    })
+}
+
+function prepare(): void {
+  const { status } = spawnSync(process.execPath, [join(root, 'deploy', 'prepare.mjs'), 'ladder'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  if (status !== 0) throw new Failure('What the rungs are made of is not there.', undefined)
+}
+
+function whole(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
