@@ -15,6 +15,7 @@ const ALONE = [
   'test/feed/many.test.ts',
   'test/freshness/',
   'test/hostile/',
+  'test/loadtest/day-run.test.ts',
   'test/loadtest/run.test.ts',
   'test/outage.test.ts',
 ]

@@ -28,7 +28,13 @@ function panel(sizes: readonly Size[], field: keyof Size, title: string, format:
     field: 'addons',
     type: 'quantitative',
     scale: { type: 'log', nice: false, padding: 24 },
-    axis: { title: 'add-ons in the catalogue', format: ',d', values: sizes.map(({ addons }) => addons), grid: false },
+    axis: {
+      title: 'add-ons in the catalogue',
+      format: '~s',
+      values: sizes.map(({ addons }) => addons),
+      labelOverlap: false,
+      grid: false,
+    },
   } as const
   const y = { field, type: 'quantitative', scale: { zero: true }, axis: { title, tickCount: 5 } } as const
   return {

@@ -1,5 +1,6 @@
 /** `loadtest day`: what the talk's 2 billion hits a day take of one worker, and how that grows. */
 
+import { cpus } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { Failure } from '../failure.ts'
 import { type Check, describeReport, holds, type Report, shownBound, shownValue, tableOf } from '../measure/index.ts'
@@ -56,6 +57,7 @@ export function addDayCommand(parent: Command): void {
 
 async function runDay(options: Options): Promise<void> {
   const { addons, seconds, folder, growth, only = partNames } = options
+  if (cpus().length < 2) throw new Failure('It takes two processors: one for the server, one for the load.', undefined)
   const begunAt = performance.now()
   const reports: Report[] = []
   for (const [index, name] of only.entries()) {

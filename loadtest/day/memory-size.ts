@@ -2,7 +2,7 @@
 
 import type { Population } from '../traffic/index.ts'
 
-const HALVINGS = 60
+const STEPS = 60
 
 /**
  * Che's approximation for caches that keep what was asked for last: an add-on is held if it was asked for within the last T
@@ -13,7 +13,7 @@ export function entriesFor({ users, isPublic }: Population, misses: number): num
   const parts = users.filter((_, addon) => isPublic[addon]).map((count) => Math.max(1, count) / sum)
   let least = 0
   let most = 100 * sum
-  for (let halving = 0; halving < HALVINGS; halving++) {
+  for (let step = 0; step < STEPS; step++) {
     const checks = (least + most) / 2
     const missing = parts.reduce((all, part) => all + part * Math.exp(-part * checks), 0)
     if (missing > misses) least = checks

@@ -2,7 +2,7 @@
 
 export { alternate, median, ratioOf } from './compare.ts'
 export * from './contestants.ts'
-export { type Offered, type OfferOptions, offer } from './offer.ts'
+export { offer } from './offer.ts'
 export * from './processes.ts'
 export * from './report.ts'
 export { checkout, readSaved, saveReport, sectionOf } from './saved.ts'
