@@ -13,23 +13,31 @@ import { catalogueOf, readVectors, type Vector } from '../../harness/vectors.ts'
 const vectors = readVectors().vectors.filter(isPlain)
 const SITE_URL = vectors[0]?.catalog.site_url ?? ''
 const stack = await startStack(t, { SITE_URL })
-const rungs = await Promise.all(['php', 'orm', 'orm-eager', 'raw-sql', 'bare', 'pooled'].map(startRung))
+const rungs: Rung[] = []
+// One after the other: a port that is free stays free until the one it was found for has it.
+for (const name of ['php', 'orm', 'orm-eager', 'raw-sql', 'bare', 'pooled']) rungs.push(await startRung(name))
+
+interface Rung {
+  readonly name: string
+  readonly url: string
+}
 
 /** Of the contract's many ways to ask, a rung knows the one that Firefox takes. */
 function isPlain({ request: { method, path, headers = {} } }: Vector): boolean {
   return method === 'GET' && path === '/update/VersionCheck.php' && Object.keys(headers).length === 0
 }
 
-async function startRung(name: string): Promise<{ name: string; url: string }> {
+async function startRung(name: string): Promise<Rung> {
   const { user, password, database, socketPath = '' } = stack.databases.readers[0]
-  const child = spawn(process.execPath, [join(root, 'dist', 'loadtest', 'ladder', 'rungs', `${name}.js`)], {
+  const program = join(root, 'dist', 'loadtest', 'ladder', 'rungs', `${name}.js`)
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', process.execPath, program], {
     env: {
       PATH: process.env.PATH,
       PORT: String(await freePort()),
       SITE_URL,
       DATABASE_URL: `mysql://${user}:${password}@localhost/${database}?socket=${encodeURIComponent(socketPath)}`,
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = once(child, 'exit')
   t.teardown(async () => {
@@ -37,12 +45,17 @@ async function startRung(name: string): Promise<{ name: string; url: string }> {
     await ended
   })
   let output = ''
-  for await (const chunk of child.stdout) {
-    output += chunk
-    const url = /^ready (\S+)$/m.exec(output)?.[1]
-    if (url !== undefined) return { name, url }
-  }
-  throw new Error(`${name} ended: ${output}`)
+  const url = await new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk
+        const ready = /^ready (\S+)$/m.exec(output)?.[1]
+        if (ready !== undefined) resolve(ready)
+      })
+    }
+    void ended.then(() => reject(new Error(`${name} ended:\n${output}`)))
+  })
+  return { name, url }
 }
 
 t.ok(vectors.length >= 20, `${vectors.length} vectors`)

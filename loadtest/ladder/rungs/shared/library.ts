@@ -7,7 +7,8 @@ import { port, sayReady } from './environment.ts'
 
 /** Listens, and has every check answered; a failure of the database is a 500. */
 export function serveWithLibrary(find: (asked: Asked, done: (error: unknown, found?: Answer) => void) => void): void {
-  const app = loadLibrary().uws.App()
+  const { uws } = loadLibrary()
+  const app = uws.App()
   app.get('/update/VersionCheck.php', (res, req) => {
     let isAborted = false
     res.onAborted(() => {
@@ -33,8 +34,18 @@ export function serveWithLibrary(find: (asked: Asked, done: (error: unknown, fou
       })
     })
   })
-  app.listen('127.0.0.1', port, (socket) => {
-    if (!socket) process.exit(1)
+  // Exclusively: otherwise two servers on one port would share it silently. The library's types lack this form.
+  const listen = app.listen as unknown as (
+    host: string,
+    port: number,
+    how: number,
+    done: (socket: unknown) => void,
+  ) => void
+  listen.call(app, '127.0.0.1', port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
+    if (!socket) {
+      console.error(`port ${port} is taken`)
+      process.exit(1)
+    }
     sayReady()
   })
 }
