@@ -50,11 +50,11 @@ export function createDownload({ find, store, flights }: DownloadOptions): Downl
 
   const handler =
     (head: boolean): Handler =>
-    (res, req, closing) => {
+    (res, req, closing, ifNoneMatch) => {
       const wanted: Wanted = {
         head,
         closing,
-        ifNoneMatch: req.getHeader('if-none-match'),
+        ifNoneMatch,
         ifRange: req.getHeader('if-range'),
         range: req.getHeader('range'),
       }
