@@ -31,6 +31,8 @@ export const MADE_ANSWERS_MAX = 16_384
 export const DOWNLOADS_MAX = 1_000
 /** Read from disk at a time, and so held in memory for a slow reader. */
 export const DOWNLOAD_CHUNK_BYTES = 128 * 1024
+/** Files in a state that isn't theirs that are remembered, lest each client has them read through. */
+export const DAMAGED_FILES_MAX = 1_000
 
 // Database
 
