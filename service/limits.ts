@@ -4,8 +4,10 @@ import { strict as assert } from 'node:assert'
 
 // HTTP
 
-/** Line and headers of a request. A check of a real Firefox is under 1 KiB; 16 KiB of query must still get an answer. */
+/** Line and headers of a request, however they arrive. A check of a real Firefox is under 1 KiB; 16 KiB of query get an answer. */
 export const HEADER_BYTES_MAX = 32 * 1024
+/** The older binary's, which can't be set: of a head that takes more than one read of the socket. One that takes one has none. */
+export const HEADER_BYTES_MAX_OLDER = 4 * 1024
 /** One log line of a hit in so many milliseconds at the most, however many hits there are. */
 export const HIT_LOG_EVERY_MS = 100
 
@@ -32,6 +34,8 @@ export const MADE_ANSWERS_MAX = 16_384
 export const DOWNLOADS_MAX = 1_000
 /** Read from disk at a time, and so held in memory for a slow reader. */
 export const DOWNLOAD_CHUNK_BYTES = 128 * 1024
+/** Files in a state that isn't theirs that are remembered, lest each client has them read through. */
+export const DAMAGED_FILES_MAX = 1_000
 
 // Database
 

@@ -100,7 +100,7 @@ export async function startWorker({
           endWithoutBody,
           counts,
         })
-        const download = createDownload({ find: tiers.findPackage, store, flights })
+        const download = createDownload({ find: tiers.findPackage, store, flights, log })
         return [
           { path: '/update/VersionCheck.php', get: check.get, head: check.head },
           { path: '/update/', get: check.get, head: check.head },

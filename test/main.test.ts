@@ -1,17 +1,21 @@
 /** The server as a program: how it starts, what it refuses, how it ends. */
 
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import selfsigned from 'selfsigned'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { DRAIN_MS_MAX } from '../service/limits.ts'
 import { ask, check } from './harness/http.ts'
 import { freePort } from './harness/ports.ts'
 import { root, runCatalog, runToEnd, startServer } from './harness/server.ts'
 import { makeFolder } from './harness/stack.ts'
+import { makeXpi } from './harness/xpi.ts'
 
 const { PATH = '' } = process.env
 
@@ -32,6 +36,40 @@ function processesOf(folder: string): number[] {
 async function gone(folder: string): Promise<boolean> {
   for (const giveUpAt = Date.now() + 10_000; Date.now() < giveUpAt; await sleep(50)) {
     if (processesOf(folder).length === 0) return true
+  }
+  return false
+}
+
+function statOf(pid: number): { parent: number; isZombie: boolean } | undefined {
+  try {
+    // After the name, which may hold anything, in parentheses: state and parent.
+    const [state, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return { parent: Number(parent), isZombie: state === 'Z' }
+  } catch {
+    return undefined
+  }
+}
+
+const parentOf = (pid: number) => statOf(pid)?.parent ?? 0
+
+function descendantsOf(pid: number): number[] {
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+  const found: number[] = []
+  for (let parents = [pid]; parents.length > 0; ) {
+    parents = all.filter((child) => parents.includes(parentOf(child)))
+    found.push(...parents)
+  }
+  return found
+}
+
+async function allGone(pids: readonly number[]): Promise<boolean> {
+  const isThere = (pid: number) => statOf(pid)?.isZombie === false
+  for (const giveUpAt = Date.now() + 10_000; Date.now() < giveUpAt; await sleep(50)) {
+    if (!pids.some(isThere)) return true
   }
   return false
 }
@@ -91,6 +129,102 @@ t.test('what was kept of one database is not told for another', async (t) => {
   const started = startServer(t, environment).then(() => 'serves')
   started.catch(() => {})
   t.equal(await Promise.race([started, sleep(6_000, 'waits for its database')]), 'waits for its database')
+})
+
+// Production runs without npm, and so does its test.
+const withoutNpm = spawnSync('npm', ['--version']).error === undefined ? false : 'npm is not installed'
+t.test('npm start: whatever dies, all that it started goes', { skip: withoutNpm }, async (t) => {
+  const dataDir = join(await makeFolder(t), 'data')
+  for (const [victim, signal] of [
+    ['npm', 'SIGKILL'],
+    ['server', 'SIGKILL'],
+    ['npm', 'SIGTERM'],
+  ] as const) {
+    const npm = spawn('npm', ['start'], {
+      cwd: root,
+      env: { PATH, HOME: process.env.HOME, PORT: '0', DATA_DIR: dataDir, SAMPLE: 'off', LOG_LEVEL: 'warn' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    t.teardown(() => npm.kill('SIGTERM'))
+    const ended = new Promise((resolve) => npm.once('exit', resolve))
+    const url = await new Promise<string>((resolve, reject) => {
+      let output = ''
+      npm.stdout.on('data', (chunk) => {
+        output += chunk
+        const ready = /^ready (\S+)$/m.exec(output)?.[1]
+        if (ready !== undefined) resolve(ready)
+      })
+      void ended.then(() => reject(new Error(`npm start ended:\n${output}`)))
+    })
+    t.equal((await check(url, 'x@y')).status, 200, `${victim} ${signal}: it serves`)
+    const server = parentOf(processesOf(`--datadir=${dataDir}/`)[0] as number)
+    const ofServer = descendantsOf(npm.pid as number)
+    t.ok(ofServer.includes(server), 'the server is a child of npm')
+    t.equal(processesOf(`--datadir=${dataDir}/`).length, 2)
+    process.kill(victim === 'npm' ? (npm.pid as number) : server, signal)
+    await ended
+    t.ok(await gone(dataDir), 'no database is left')
+    t.ok(await allGone(ofServer), 'nor any process that npm started')
+    await t.rejects(ask(url, '/__lbheartbeat__'), 'nor a port that answers')
+  }
+})
+
+/** A server with a download under way that its client has stopped reading, and is larger than the buffers of both ends. */
+async function startDownload(t: Test) {
+  const server = await startServer(t)
+  const path = await makeXpi(await makeFolder(t), { id: 'slow@x', version: '1.0', padding: 24 * 1024 * 1024 })
+  t.equal((await runCatalog(['version', 'add', 'slow@x', path], { DATA_DIR: server.dataDir })).code, 0)
+  const [update] = JSON.parse((await check(server.url, 'slow@x')).text).addons['slow@x'].updates
+  const { hostname, port, pathname } = new URL(update.update_link)
+  const socket = connect(Number(port), hostname)
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  const download = { server, socket, size: (await stat(path)).size, received: 0 }
+  socket.on('data', (chunk) => {
+    download.received += chunk.length
+  })
+  socket.write(`GET ${pathname} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await once(socket, 'data')
+  socket.pause()
+  await sleep(300)
+  t.ok(download.received < download.size, 'it is under way')
+  return download
+}
+
+t.test('a signal while a client is slow: exit 0 within 5 s', async (t) => {
+  const { server } = await startDownload(t)
+  const begun = performance.now()
+  t.equal(await server.stop('SIGTERM'), 0)
+  const seconds = (performance.now() - begun) / 1_000
+  t.ok(seconds < 5, `it ended after ${seconds.toFixed(1)} s`)
+  t.ok(seconds > DRAIN_MS_MAX / 1_000 - 0.1, 'and had waited for the download')
+})
+
+t.test('a signal while a client is quick enough: it gets all of its download', async (t) => {
+  const download = await startDownload(t)
+  const stopped = download.server.stop('SIGTERM')
+  await sleep(300)
+  await t.rejects(ask(download.server.url, '/__lbheartbeat__'), 'nobody else is let in')
+  const closed = once(download.socket, 'close')
+  download.socket.resume()
+  t.equal(await stopped, 0)
+  await closed
+  t.ok(download.received > download.size, `${download.received} bytes with the headers`)
+})
+
+t.test('no query string at level info', async (t) => {
+  const server = await startServer(t, { LOG_LEVEL: 'info' })
+  for (let index = 0; index < 5; index++) {
+    await check(server.url, 'secret-guid@x', { appVersion: '12.34.56', locale: 'secret-locale' })
+    await ask(server.url, `/update/?id=secret-guid@x&secret-name=1`)
+    await ask(server.url, '/nothing?secret-name=1', { method: index % 2 === 0 ? 'GET' : 'POST' })
+    await ask(server.url, '/firefox/downloads/file/1/x.xpi?secret-name=1')
+    // Hits are written one in 100 ms.
+    await sleep(120)
+  }
+  t.equal(await server.stop(), 0)
+  t.match(server.output(), /"path":"\/update\/VersionCheck\.php","msg":"hit"/)
+  t.notMatch(server.output().replace(/^curl .*$/m, ''), /secret|12\.34\.56|\?/)
 })
 
 t.test('what is in use is refused, and two copies run side by side', async (t) => {

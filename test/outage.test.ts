@@ -8,8 +8,12 @@ import { openReplicas } from '../service/database/index.ts'
 import { ask, check, type Reply } from './harness/http.ts'
 import { startStack } from './harness/stack.ts'
 
-/** The contract's 300 ms, and what a busy test machine adds. */
-const ANSWER_MS_MAX = 300 + 200
+/** The contract's. */
+const CONTRACT_MS_MAX = 300
+/** The same, and what a busy test machine may add to a single answer. */
+const ANSWER_MS_MAX = CONTRACT_MS_MAX + 200
+/** So often it may have been the machine that most answers of an outage came late. */
+const OUTAGES_MAX = 3
 // Nothing is held, so every check asks a database. What is held meanwhile: test/faults/replicas.test.ts.
 const stack = await startStack(t, { MEMORY_CACHE: 'off' })
 const GUID = 'known@x'
@@ -24,12 +28,14 @@ async function timed(): Promise<Reply & { ms: number }> {
   return { ...reply, ms: performance.now() - begun }
 }
 
-async function judgeUnavailable(t: Test): Promise<void> {
+/** Resolves with the median time of twenty clients at once. */
+async function judgeUnavailable(t: Test): Promise<number> {
   const replies = await Promise.all(Array.from({ length: 20 }, timed))
   for (const { status, headers, ms } of replies) {
     if (status !== 503 || ms > ANSWER_MS_MAX) t.fail(`${status} after ${ms} ms`)
     else t.match(headers, { 'retry-after': /^\d+$/, 'cache-control': 'no-store', 'content-type': 'application/json' })
   }
+  return replies.map(({ ms }) => ms).sort((one, other) => one - other)[replies.length >> 1] as number
 }
 
 async function recovers(): Promise<number> {
@@ -42,9 +48,17 @@ async function recovers(): Promise<number> {
 t.test('a hung database', async (t) => {
   await stack.load([{ guid: GUID, versions: [{ version: '1.0', compatibility: { firefox: {} } }] }])
   t.equal((await check(stack.url, GUID)).status, 200)
-  signal('replica', 'SIGSTOP')
-  await judgeUnavailable(t)
-  await judgeUnavailable(t)
+  let median = Number.POSITIVE_INFINITY
+  for (let outage = 0; outage < OUTAGES_MAX && median > CONTRACT_MS_MAX; outage++) {
+    if (outage > 0) {
+      signal('replica', 'SIGCONT')
+      t.equal(await recovers(), 200)
+    }
+    signal('replica', 'SIGSTOP')
+    // The first clients wait for what hangs, those that come later for what is known to.
+    median = Math.min(median, Math.max(await judgeUnavailable(t), await judgeUnavailable(t)))
+  }
+  t.ok(median <= CONTRACT_MS_MAX, `half of the clients are told within ${Math.round(median)} ms`)
   t.equal((await ask(stack.url, '/firefox/downloads/file/1/x.xpi')).status, 503, 'downloads too')
   t.equal((await ask(stack.url, '/update/')).status, 400, 'what needs no database is answered')
   signal('replica', 'SIGCONT')

@@ -66,6 +66,8 @@ export interface FoundPackage {
   readonly digest: string
   /** Present where nobody could be asked and this is what is held. */
   readonly ageS: number | undefined
+  /** Bytes; undefined where only a database could tell. */
+  readonly size: number | undefined
 }
 
 export async function openTiers(options: TiersOptions): Promise<Tiers> {
@@ -255,7 +257,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
 
   const packageStatement = readStatement('download')
   async function findPackage(fileId: number): Promise<FoundPackage | undefined> {
-    let old: string | undefined
+    let old: Omit<FoundPackage, 'ageS'> | undefined
     try {
       const { rows, isBehind } = await replicas.queryAt({
         statement: packageStatement,
@@ -264,19 +266,21 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
         counterOf: ([row]) => Number(row?.counter),
         atLeast: timeline.seen,
       })
-      const digest = (rows[0]?.package as string | null) ?? undefined
-      if (!isBehind) return digest === undefined ? undefined : { digest, ageS: undefined }
-      old = digest
+      const [row] = rows
+      const digest = (row?.package as string | null) ?? undefined
+      const found = digest === undefined ? undefined : { digest, size: (row?.size as number | null) ?? undefined }
+      if (!isBehind) return found && { ...found, ageS: undefined }
+      old = found
     } catch (error) {
       if (memory === undefined) throw error
     }
     // Nobody who is up to date can be asked. What may have been withdrawn since is not handed out.
     const known = await memory?.findPackage(fileId)
-    if (memory === undefined && old !== undefined) return { digest: old, ageS: Math.max(1, ageS()) }
+    if (memory === undefined && old !== undefined) return { ...old, ageS: Math.max(1, ageS()) }
     if (known === undefined || known.isOutdated || standing.isWithheld) {
       throw new VersioncheckError('database_unreachable', 'Nobody can tell whether this file is public.')
     }
-    return { digest: known.digest, ageS: Math.max(1, ageS()) }
+    return { digest: known.digest, size: undefined, ageS: Math.max(1, ageS()) }
   }
 
   async function close(): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * Downloads: the package that an `update_link` names, with the very bytes that its hash names. Read in chunks, the next one when
- * the client has taken the last, so that a slow reader costs one chunk of memory.
+ * the client has taken the last, so that a slow reader costs one chunk of memory. A file that isn't as long as it was when it was
+ * taken in is read through before it is sent: what is damaged is not there.
  */
 
 import type { FileHandle } from 'node:fs/promises'
@@ -13,7 +14,8 @@ import {
   sendProblem,
   statusLine,
 } from '../http/index.ts'
-import { DOWNLOAD_CHUNK_BYTES, DOWNLOADS_MAX, RETRY_AFTER_S, ROW_ID_MAX } from '../limits.ts'
+import { DAMAGED_FILES_MAX, DOWNLOAD_CHUNK_BYTES, DOWNLOADS_MAX, RETRY_AFTER_S, ROW_ID_MAX } from '../limits.ts'
+import type { Log } from '../observe/index.ts'
 import { type ByteRange, readRange } from './range.ts'
 import type { Store } from './store.ts'
 
@@ -22,10 +24,13 @@ export interface DownloadOptions {
   readonly find: (fileId: number) => Promise<Found | undefined>
   readonly store: Store
   readonly flights: Flights
+  readonly log: Log
 }
 
 interface Found {
   readonly digest: string
+  /** When it was taken in; undefined where nobody could be asked. */
+  readonly size: number | undefined
   /** Present where nobody could be asked, for so many seconds: it may have been withdrawn since. */
   readonly ageS: number | undefined
 }
@@ -45,16 +50,18 @@ export interface Download {
   readonly head: Handler
 }
 
-export function createDownload({ find, store, flights }: DownloadOptions): Download {
+export function createDownload({ find, store, flights, log }: DownloadOptions): Download {
   let running = 0
+  /** Files that aren't as long as they were, by how they are now: whether they are what their names say all the same. */
+  const judged = new Map<string, Promise<boolean>>()
 
   const handler =
     (head: boolean): Handler =>
-    (res, req, closing) => {
+    (res, req, closing, ifNoneMatch) => {
       const wanted: Wanted = {
         head,
         closing,
-        ifNoneMatch: req.getHeader('if-none-match'),
+        ifNoneMatch,
         ifRange: req.getHeader('if-range'),
         range: req.getHeader('range'),
       }
@@ -74,17 +81,42 @@ export function createDownload({ find, store, flights }: DownloadOptions): Downl
     const found = /^[1-9]\d{0,9}$/.test(id) && Number(id) <= ROW_ID_MAX ? await find(Number(id)) : undefined
     const file = found && (await store.open(found.digest))
     if (found === undefined || file === undefined) {
-      flight.answer((res) => sendProblem(res, { status: 404, detail: 'There is no such public file.', ...wanted }))
+      answerMissing(flight, wanted)
       return
     }
     try {
-      await send(flight, file, (await file.stat()).size, found, wanted)
+      const { size, mtimeMs } = await file.stat()
+      if (size === found.size || (await isIntact(found, size, mtimeMs))) await send(flight, file, size, found, wanted)
+      else answerMissing(flight, wanted)
     } finally {
       await file.close()
     }
   }
 
+  /** Reads it once for all clients, as long as it stays as it is. */
+  function isIntact({ digest, size: sizeThen }: Found, size: number, mtimeMs: number): Promise<boolean> {
+    // Nobody could be asked how long it should be.
+    if (sizeThen === undefined && size > 0) return Promise.resolve(true)
+    const key = `${digest} ${size} ${mtimeMs}`
+    const known = judged.get(key)
+    if (known !== undefined) return known
+    if (judged.size >= DAMAGED_FILES_MAX) judged.clear()
+    const verdict = store.isIntact(digest).then((intact) => {
+      const facts = { digest, size, sizeThen }
+      if (intact) log.warn(facts, 'a package is whole, but the catalogue has another size for it: catalog check')
+      else log.error(facts, 'a package is damaged, its links answer 404: catalog check')
+      return intact === true
+    })
+    judged.set(key, verdict)
+    verdict.catch(() => judged.delete(key))
+    return verdict
+  }
+
   return { get: handler(false), head: handler(true) }
+}
+
+function answerMissing(flight: Flight, { head, closing }: Wanted): void {
+  flight.answer((res) => sendProblem(res, { status: 404, detail: 'There is no such public file.', head, closing }))
 }
 
 function busy({ head, closing }: Wanted) {
@@ -108,7 +140,8 @@ async function send(
     })
     return
   }
-  const part = ifRange === '' || ifRange === etag ? readRange(range, size) : 'whole'
+  // A range is for GET alone (RFC 9110 section 14.2).
+  const part = !head && (ifRange === '' || ifRange === etag) ? readRange(range, size) : 'whole'
   if (part === 'unsatisfiable') {
     flight.answer((res) => {
       const headers = { 'Content-Range': `bytes */${size}` }
@@ -126,10 +159,11 @@ async function send(
     if (status === 206) res.writeHeader('Content-Range', `bytes ${first}-${last}/${size}`)
     if (closing) res.writeHeader('Connection', 'close')
   }
-  if (head) {
+  if (head || size === 0) {
     flight.answer((res) => {
       begin(res)
-      endWithoutBody(res, closing, last - first + 1)
+      if (head) endWithoutBody(res, closing, size)
+      else res.end('', closing)
     })
     return
   }

@@ -2,8 +2,10 @@
  * The one place that owns a socket: routes, who may ask, drain. A handler gets the library's own response and request, so that
  * the hot path costs what the library costs; the rules that hold for every request are kept here:
  *
- * - One answer a request. Of two Content-Length headers the library takes one and runs what the other hides, so a request that
- *   announces a body twice, or a chunked one, is cut off without an answer; after any other body the connection is closed.
+ * - One answer a request. Of two Content-Length headers the library takes the first, a blank one for none, and runs what the other
+ *   hides, so a request that announces a body twice, or a chunked one, is cut off without an answer; after any other body the
+ *   connection is closed. What is neither GET nor HEAD is answered a turn later: the library cuts off a connection on which more
+ *   has come by then.
  * - While draining, every answer closes its connection.
  * - A handler that throws costs its client the connection, not everybody the process.
  */
@@ -14,11 +16,14 @@ import { VersioncheckError } from '../errors.ts'
 import { DRAIN_MS_MAX, HIT_LOG_EVERY_MS } from '../limits.ts'
 import type { Log } from '../observe/index.ts'
 import { Flights } from './flights.ts'
-import { sendProblem } from './problem.ts'
+import { type Problem, sendProblem } from './problem.ts'
 import type { Library } from './uws.ts'
 
-/** Answers, or has begun a flight, before it returns. `closing`: the answer must close the connection. */
-export type Handler = (res: HttpResponse, req: HttpRequest, closing: boolean) => void
+/**
+ * Answers, or has begun a flight, before it returns. `closing`: the answer must close the connection. `ifNoneMatch`: all such
+ * lines of the request as one, or empty.
+ */
+export type Handler = (res: HttpResponse, req: HttpRequest, closing: boolean, ifNoneMatch: string) => void
 
 export interface Route {
   /** A pattern of the library: `/fixed/path`, `/with/:parameter`, `/with/*`. */
@@ -84,30 +89,37 @@ export function listen(options: ServerOptions): Server {
   }, HIT_LOG_EVERY_MS)
   hitTimer.unref()
 
-  /** `bodyExpected`: look at every header, rather than at two that are absent from nearly all requests without a body. */
-  const guarded =
-    (handler: Handler, { bodyExpected = false } = {}) =>
-    (res: HttpResponse, req: HttpRequest) => {
-      let closing = draining
-      if (bodyExpected || req.getHeader('content-length') !== '' || req.getHeader('transfer-encoding') !== '') {
-        const body = readBodyHeaders(req)
-        if (body === 'ambiguous') {
-          res.close()
-          return
-        }
-        closing ||= body === 'one'
-      }
-      if (hitDue) {
-        hitDue = false
-        log.info({ method: req.getMethod(), path: req.getUrl() }, 'hit')
-      }
-      try {
-        handler(res, req, closing)
-      } catch (error) {
-        log.error({ err: error }, 'a handler threw; its connection is closed')
-        abandon(res)
-      }
+  const heads = new HeadReader()
+
+  const guarded = (handler: Handler) => (res: HttpResponse, req: HttpRequest) => {
+    heads.read(req)
+    if (heads.isAmbiguous) {
+      res.close()
+      return
     }
+    if (hitDue) {
+      hitDue = false
+      log.info({ method: req.getMethod(), path: req.getUrl() }, 'hit')
+    }
+    try {
+      handler(res, req, draining || heads.lengths > 0, heads.ifNoneMatch)
+    } catch (error) {
+      log.error({ err: error }, 'a handler threw; its connection is closed')
+      abandon(res)
+    }
+  }
+
+  /** For what no handler takes. */
+  const refuse = (problem: Pick<Problem, 'status' | 'detail' | 'headers'>) =>
+    guarded((res, req, closing) => {
+      const method = req.getMethod()
+      if (method === 'get' || method === 'head') {
+        sendProblem(res, { ...problem, closing, head: method === 'head' })
+        return
+      }
+      const flight = flights.begin(res)
+      setImmediate(() => flight.answer((later) => sendProblem(later, { ...problem, closing: true })))
+    })
 
   const { host, port } = options.address
   // Four arguments: a form of `listen` that the library has and its types lack.
@@ -129,34 +141,9 @@ export function listen(options: ServerOptions): Server {
     app.get(path, guarded(get))
     if (head !== undefined) app.head(path, guarded(head))
     const allow = head === undefined ? 'GET' : 'GET, HEAD'
-    app.any(
-      path,
-      guarded(
-        (res, req, closing) =>
-          sendProblem(res, {
-            status: 405,
-            detail: `This address answers ${allow}.`,
-            headers: { Allow: allow },
-            closing,
-            head: req.getMethod() === 'head',
-          }),
-        { bodyExpected: true },
-      ),
-    )
+    app.any(path, refuse({ status: 405, detail: `This address answers ${allow}.`, headers: { Allow: allow } }))
   }
-  app.any(
-    '/*',
-    guarded(
-      (res, req, closing) =>
-        sendProblem(res, {
-          status: 404,
-          detail: 'There is nothing at this address.',
-          closing,
-          head: req.getMethod() === 'head',
-        }),
-      { bodyExpected: true },
-    ),
-  )
+  app.any('/*', refuse({ status: 404, detail: 'There is nothing at this address.' }))
 
   let closed: Promise<void> | undefined
   const close = async () => {
@@ -174,19 +161,46 @@ export function listen(options: ServerOptions): Server {
   }
 }
 
-/** What a request announces of its body; `ambiguous` where another reader may understand it otherwise (RFC 9112 section 6.3). */
-function readBodyHeaders(req: HttpRequest): 'none' | 'one' | 'ambiguous' {
-  let lengths = 0
-  let ambiguous = false
-  req.forEach((name, value) => {
-    if (name === 'transfer-encoding') ambiguous = true
-    else if (name === 'content-length') {
-      lengths++
-      ambiguous ||= !/^\d{1,15}$/.test(value)
+/**
+ * What the headers of a request say of its body, and its If-None-Match. All of them are looked at, since looking one up finds the
+ * first of its name and takes a blank one for none. Names with an underscore count, since a gateway that passes headers on as
+ * variables can't tell them from the others. One object reads all requests, one after the other.
+ */
+class HeadReader {
+  lengths = 0
+  /** Another reader may understand where the request ends otherwise (RFC 9112 section 6.3). */
+  isAmbiguous = false
+  ifNoneMatch = ''
+
+  read(req: HttpRequest): void {
+    this.lengths = 0
+    this.isAmbiguous = false
+    this.ifNoneMatch = ''
+    req.forEach(this.note)
+  }
+
+  /** Told apart by their lengths first: nearly all headers of an honest check are passed over by them. */
+  private readonly note = (name: string, value: string): void => {
+    switch (name.length) {
+      case 13:
+        if (name === 'if-none-match') this.ifNoneMatch = joinTags(this.ifNoneMatch, value)
+        break
+      case 14:
+        if (name === 'content-length') {
+          if (++this.lengths > 1 || !/^\d{1,15}$/.test(value)) this.isAmbiguous = true
+        } else if (name === 'content_length') this.isAmbiguous = true
+        break
+      case 17:
+        if (name === 'transfer-encoding' || name === 'transfer_encoding') this.isAmbiguous = true
+        break
     }
-  })
-  if (ambiguous || lengths > 1) return 'ambiguous'
-  return lengths === 1 ? 'one' : 'none'
+  }
+}
+
+/** `*` stands for all tags, and so for those of other lines too. */
+function joinTags(before: string, line: string): string {
+  if (before === '' || line === '*') return line
+  return before === '*' || line === '' ? before : `${before}, ${line}`
 }
 
 function abandon(res: HttpResponse): void {

@@ -101,7 +101,7 @@ export interface CheckOptions {
   readonly counts: CheckCounts
 }
 
-type CheckHandler = (res: HttpResponse, req: HttpRequest, closing: boolean) => void
+type CheckHandler = (res: HttpResponse, req: HttpRequest, closing: boolean, ifNoneMatch: string) => void
 
 export interface Check {
   /** `/update/` and `/update/VersionCheck.php` */
@@ -167,10 +167,9 @@ export function createCheck(options: CheckOptions): Check {
     return lastApplication
   }
 
-  function check(res: HttpResponse, req: HttpRequest, closing: boolean, head: boolean): void {
+  function check(res: HttpResponse, req: HttpRequest, closing: boolean, ifNoneMatch: string, head: boolean): void {
     query.read(req.getQuery())
     const { text, idStart, idEnd, versionStart, versionEnd, mode } = query
-    const ifNoneMatch = req.getHeader('if-none-match')
     const application = query.appIdStart === ABSENT ? undefined : findApplication()
     if (application === undefined || isBlank(text, idStart, idEnd) || isBlank(text, versionStart, versionEnd)) {
       counts.invalid++
@@ -300,9 +299,9 @@ export function createCheck(options: CheckOptions): Check {
     send(res, '', format, answer, statusOf(found), cacheControlOf(found), delivery)
   }
 
-  function listing(res: HttpResponse, req: HttpRequest, closing: boolean, head: boolean): void {
+  function listing(res: HttpResponse, req: HttpRequest, closing: boolean, ifNoneMatch: string, head: boolean): void {
     const path = req.getUrl()
-    const delivery = { head, closing, ifNoneMatch: req.getHeader('if-none-match') }
+    const delivery = { head, closing, ifNoneMatch }
     const guid = decodePath(path.slice(LISTING_PREFIX.length, -LISTING_SUFFIX.length))
     const at = path.endsWith(LISTING_SUFFIX) && guid !== '' && key.read(guid) ? find() : TOO_LONG
     if (at < 0) {
@@ -390,10 +389,10 @@ export function createCheck(options: CheckOptions): Check {
   }
 
   return {
-    get: (res, req, closing) => check(res, req, closing, false),
-    head: (res, req, closing) => check(res, req, closing, true),
-    getListing: (res, req, closing) => listing(res, req, closing, false),
-    headListing: (res, req, closing) => listing(res, req, closing, true),
+    get: (res, req, closing, ifNoneMatch) => check(res, req, closing, ifNoneMatch, false),
+    head: (res, req, closing, ifNoneMatch) => check(res, req, closing, ifNoneMatch, true),
+    getListing: (res, req, closing, ifNoneMatch) => listing(res, req, closing, ifNoneMatch, false),
+    headListing: (res, req, closing, ifNoneMatch) => listing(res, req, closing, ifNoneMatch, true),
   }
 }
 

@@ -27,17 +27,17 @@ export function renderNoUpdateRdf(guid: string, type: AddonType): string {
   return [OPEN, ...description(resourceOf(guid, type), '<RDF:Seq></RDF:Seq>'), CLOSE].join('\n')
 }
 
-/** `applicationGuid`: of the application that asks. */
+/** `applicationGuid`: of the application that asks. Lines end where the contract's do. */
 export function renderUpdateRdf(guid: string, type: AddonType, applicationGuid: string, update: Update): string {
   const resource = resourceOf(guid, type)
   const versioned = `${resource}:${escapeXml(update.version)}`
   const target = [
-    element('id', applicationGuid),
-    element('minVersion', update.min),
-    element('maxVersion', update.max),
-    element('updateLink', update.link),
-    update.infoUrl === null ? '' : element('updateInfoURL', update.infoUrl),
-    update.hash === null ? '' : element('updateHash', update.hash),
+    element('id', applicationGuid) +
+      element('minVersion', update.min) +
+      element('maxVersion', update.max) +
+      element('updateLink', update.link),
+    (update.infoUrl === null ? '' : element('updateInfoURL', update.infoUrl)) +
+      (update.hash === null ? '' : element('updateHash', update.hash)),
   ]
   return [
     OPEN,

@@ -72,6 +72,11 @@ t.test('HEAD, validators and one range', async (t) => {
   const part = await ask(stack.url, link, { headers: { Range: 'bytes=100-199' } })
   t.match(part, { status: 206, headers: { 'content-range': `bytes 100-199/${size}`, 'content-length': '100' } })
   t.ok(part.body.equals(bytes.subarray(100, 200)))
+  const headOfPart = await ask(stack.url, link, { method: 'HEAD', headers: { Range: 'bytes=100-199' } })
+  t.match(headOfPart, { status: 200, headers: { 'content-length': String(size) } }, 'a range is for GET alone')
+  t.notOk(headOfPart.headers['content-range'])
+  const headBeyond = await ask(stack.url, link, { method: 'HEAD', headers: { Range: `bytes=${size}-` } })
+  t.match(headBeyond, { status: 200, headers: { 'content-length': String(size) } })
   const tail = await ask(stack.url, link, { headers: { Range: 'bytes=-5' } })
   t.ok(tail.body.equals(bytes.subarray(-5)))
   const beyond = await ask(stack.url, link, { headers: { Range: `bytes=${size}-` } })
@@ -117,6 +122,49 @@ t.test('a file of another host keeps its address', async (t) => {
   await stack.load([{ guid: GUID, versions: [{ version: '1.0', compatibility: { firefox: {} }, file: { url } }] }])
   const [update] = JSON.parse((await check(stack.url, GUID)).text).addons[GUID].updates
   t.equal(update.update_link, url)
+})
+
+t.test('a damaged package is not there', async (t) => {
+  const home = stack.store.pathOf(digest)
+  await offer()
+  t.teardown(() => writeFile(home, bytes))
+  for (const [title, left] of [
+    ['empty', bytes.subarray(0, 0)],
+    ['cut short', bytes.subarray(0, 1_000)],
+    ['longer', Buffer.concat([bytes, bytes.subarray(0, 1)])],
+  ] as const) {
+    const told = t.capture(stack.log, 'error')
+    await writeFile(home, left)
+    for (const method of ['GET', 'HEAD']) {
+      t.match(await ask(stack.url, link, { method }), { status: 404, headers: { 'cache-control': 'no-store' } }, title)
+    }
+    await Promise.all(Array.from({ length: 20 }, () => ask(stack.url, link)))
+    const calls = told()
+    t.match(calls, [{ args: [{ digest, size: left.length, sizeThen: size }, /damaged/] }])
+    t.equal(calls.length, 1, 'it is told once, whoever asks')
+    told.restore()
+  }
+  await writeFile(home, bytes)
+  t.equal((await ask(stack.url, link)).status, 200, 'mended, it is there again')
+  await stack.owner.write('UPDATE files SET size = size + 1')
+  await stack.settle()
+  const told = t.capture(stack.log, 'warn')
+  t.equal((await ask(stack.url, link)).status, 200, 'a wrong size in the catalogue takes nothing away')
+  t.match(told.args(), [[{ digest }, /another size/]])
+})
+
+t.test('an empty package is one of no bytes', async (t) => {
+  const empty = join(stack.folder, 'empty')
+  await writeFile(empty, '')
+  const digestOfNothing = await stack.store.take(empty)
+  await offer({ file: { size: 0 } })
+  await stack.owner.write('UPDATE files SET package = ?', [digestOfNothing])
+  await stack.settle()
+  for (const method of ['GET', 'HEAD']) {
+    t.match(await ask(stack.url, link, { method }), { status: 200, text: '', headers: { 'content-length': '0' } })
+  }
+  const beyond = await ask(stack.url, link, { headers: { Range: 'bytes=0-' } })
+  t.match(beyond, { status: 416, headers: { 'content-range': 'bytes */0' } })
 })
 
 t.test('slow readers and those that leave', async (t) => {

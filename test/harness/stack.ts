@@ -11,7 +11,7 @@ import { type Followers, migrate, openFollowers, openPrimary, type Primary } fro
 import { type Databases, openDatabases } from '../../service/databases.ts'
 import { openStore, type Store } from '../../service/files/index.ts'
 import { loadLibrary } from '../../service/http/index.ts'
-import { openLog } from '../../service/observe/index.ts'
+import { type Log, openLog } from '../../service/observe/index.ts'
 import { startWorker, type Worker } from '../../service/worker.ts'
 
 export interface Stack {
@@ -25,6 +25,8 @@ export interface Stack {
   readonly followers: Followers
   readonly store: Store
   readonly worker: Worker
+  /** The worker's. */
+  readonly log: Log
   /** `http://127.0.0.1:PORT` */
   readonly url: string
   /** Imports lines of the interchange format, as the command line would, and waits for the replica. */
@@ -94,6 +96,7 @@ export async function startStack(t: TestLike, environment: Readonly<Record<strin
     followers,
     store,
     worker,
+    log,
     url: worker.address.url,
     async load(lines, { skipBad = false, fetch = false, allowPrivate = false, batch = 500 } = {}) {
       const path = join(folder, 'import.jsonl')

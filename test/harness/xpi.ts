@@ -14,6 +14,8 @@ export interface XpiOptions {
   readonly android?: { readonly min?: string; readonly max?: string }
   readonly updateUrl?: string
   readonly name?: string
+  /** Bytes beside what it needs, stored as they are. */
+  readonly padding?: number
 }
 
 /** Zip entries bear a time; with a fixed one the same package has the same bytes. */
@@ -21,7 +23,7 @@ const MADE_AT = new Date('2026-01-01T00:00:00')
 
 /** Writes an XPI into the folder and returns its path. */
 export async function makeXpi(folder: string, options: XpiOptions): Promise<string> {
-  const { id, version, min, max, android, updateUrl, name = 'A test add-on' } = options
+  const { id, version, min, max, android, updateUrl, name = 'A test add-on', padding = 0 } = options
   const gecko = { id, ...range({ min, max }), ...(updateUrl !== undefined && { update_url: updateUrl }) }
   const manifest = {
     manifest_version: 2,
@@ -33,6 +35,7 @@ export async function makeXpi(folder: string, options: XpiOptions): Promise<stri
   const files = {
     'manifest.json': strToU8(JSON.stringify(manifest, null, 2)),
     'background.js': strToU8('// There is nothing to do.\n'),
+    ...(padding > 0 && { padding: [new Uint8Array(padding), { level: 0 }] as [Uint8Array, { level: 0 }] }),
   }
   const path = join(folder, `${id.replaceAll(/[^\w.@-]/g, '_')}-${version}.xpi`)
   await writeFile(path, zipSync(files, { mtime: MADE_AT }))

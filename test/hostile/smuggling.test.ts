@@ -1,6 +1,7 @@
 /**
  * Request smuggling: no form of a request gets a second answer. Each case hides a request in what one reader takes for a body
- * and another doesn't; a second status line in the reply means that the server ran what was hidden.
+ * and another doesn't; its answer can't be mistaken, and must not come. One form can't be told from
+ * an honest request (docs/decisions/0002-uwebsockets-binaries.md): what holds for it is asserted too.
  */
 
 import t from 'tap'
@@ -10,7 +11,9 @@ import { startServer } from '../harness/server.ts'
 const server = await startServer(t)
 /** Answered after a look-up, and answered at once. */
 const paths = ['/update/?id=a@b&appID={ec8030f7-c20a-464f-9b0e-13a3a9e97384}&appVersion=140.0', '/update/']
-const hidden = `GET /update/hidden.json HTTP/1.1\r\nHost: x\r\n\r\n`
+const hidden = 'GET /__version__ HTTP/1.1\r\nHost: x\r\n\r\n'
+/** Of the answer to what is hidden. */
+const MARK = '"build":'
 const length = String(hidden.length)
 const chunked = `${hidden.length.toString(16)}\r\n${hidden}\r\n0\r\n\r\n`
 
@@ -53,22 +56,154 @@ const cases: readonly (readonly [title: string, headers: readonly string[], body
   ['a NUL in a name', [`Content-Length\0: ${length}`, 'Content-Length: 0, 0'], hidden],
 ]
 
-for (const method of ['GET', 'HEAD', 'POST']) {
-  t.test(`${method}: one answer or none`, async (t) => {
-    for (const [title, headers, body] of cases) {
-      for (const path of paths) {
-        const head = [`${method} ${path} HTTP/1.1`, 'Host: x', ...headers].map((line) => `${line}\r\n`).join('')
-        const reply = await sendRaw(server.url, [`${head}\r\n${body}`], { idleMs: 150 })
-        const answers = reply.match(/HTTP\/1\.1 \d{3}/g) ?? []
-        t.ok(answers.length <= 1, `${title}: ${answers.join(', ') || 'cut off'}`)
-      }
-    }
-  })
+/** Lines that announce a body, or seem to, to some reader; each is tried by itself and with each of them in either order. */
+const lines: readonly string[] = [
+  `Content-Length: ${length}`,
+  `content-length: ${length}`,
+  'Content-Length: 0',
+  'Content-Length:',
+  'Content-Length: \t ',
+  `Content-Length: +${length}`,
+  `Content-Length: 0x${hidden.length.toString(16)}`,
+  `Content-Length: ${length}, ${length}`,
+  `Content-Length: ,${length}`,
+  'Content-Length: 99999999999999999999',
+  `Content-Length : ${length}`,
+  `Content-Length\t: ${length}`,
+  `Content_Length: ${length}`,
+  `Content-Length: ${length}\0`,
+  `Content-Length\0: ${length}`,
+  `X: y\r\n Content-Length: ${length}`,
+  `Content-Length:\r\n ${length}`,
+  `X: y\nContent-Length: ${length}`,
+  `X: y\rContent-Length: ${length}`,
+  'Transfer-Encoding: chunked',
+  'TRANSFER-ENCODING: CHUNKED',
+  'Transfer-Encoding:',
+  'Transfer-Encoding: identity',
+  'Transfer-Encoding: identity, chunked',
+  'Transfer-Encoding : chunked',
+  'Transfer-Encoding\t: chunked',
+  'Transfer_Encoding: chunked',
+  'Transfer-Encoding: \x0bchunked',
+  'X: y\nTransfer-Encoding: chunked',
+]
+const announced = [...lines.map((line) => [line]), ...lines.flatMap((one) => lines.map((other) => [one, other]))]
+const AT_ONCE = 64
+
+interface Form {
+  readonly method: string
+  readonly path: string
+  readonly headers: readonly string[]
+  readonly body: string
+  /** What is hidden comes a moment after the headers, as a proxy may send it. */
+  readonly late?: boolean
+  readonly version?: string
 }
 
-t.test('a blank length, which a GET may bear: every reader takes it for 0', async (t) => {
-  const reply = await sendRaw(server.url, [`POST /update/ HTTP/1.1\r\nHost: x\r\nContent-Length: \r\n\r\n${hidden}`])
-  t.equal(reply, '', 'a method that has a body is cut off')
+/** The forms whose hidden request was answered. */
+async function answered(forms: readonly Form[]): Promise<string[]> {
+  const found: string[] = []
+  let next = 0
+  const sender = async () => {
+    for (let form = forms[next++]; form !== undefined; form = forms[next++]) {
+      const { method, path, headers, body, late = false, version = 'HTTP/1.1' } = form
+      const head = [`${method} ${path} ${version}`, 'Host: x', ...headers].map((line) => `${line}\r\n`).join('')
+      const pieces = (late ? [`${head}\r\n`, body] : [`${head}\r\n${body}`]).map((piece) =>
+        Buffer.from(piece, 'latin1'),
+      )
+      const reply = await sendRaw(server.url, pieces, { idleMs: 150, pauseMs: late ? 30 : 0 })
+      if (reply.includes(MARK))
+        found.push(`${method} ${path} ${version} ${JSON.stringify(headers)}${late ? ', late' : ''}`)
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, sender))
+  return found
+}
+
+const methods = ['GET', 'HEAD', 'POST', 'OPTIONS', 'get', 'FOO']
+const withBodies = (headers: readonly string[]) => [hidden, chunked].map((body) => ({ headers, body }))
+/** All readers agree that there is no body, and so on what follows. */
+const isPlain = (headers: readonly string[]) => headers.every((line) => line === 'Content-Length: 0')
+
+t.test('cases that somebody thought of', async (t) => {
+  const forms = cases.flatMap(([, headers, body]) =>
+    methods.flatMap((method) =>
+      paths.flatMap((path) => [false, true].map((late) => ({ method, path, headers, body, late }))),
+    ),
+  )
+  t.strictSame(await answered(forms), [], `${forms.length} forms`)
+})
+
+t.test('every way to announce a body, with every other', async (t) => {
+  const forms = announced
+    .filter((headers) => headers.length > 1 || !isPlain(headers))
+    .flatMap((headers, index) =>
+      withBodies(headers).map((form) => ({
+        ...form,
+        // All methods and addresses in turn; GET and HEAD, which may be cached, more often.
+        method: ['GET', 'HEAD', 'GET', 'POST', 'OPTIONS'][index % 5] as string,
+        path: paths[(index >> 1) % paths.length] as string,
+      })),
+    )
+  t.strictSame(await answered(forms), [], `${forms.length} forms`)
+})
+
+t.test('a blank line of each kind before and after each other, with every method', async (t) => {
+  const blank = ['Content-Length:', 'Content-Length: ', 'Transfer-Encoding:', 'Transfer-Encoding: \t']
+  const real = [`Content-Length: ${length}`, 'Transfer-Encoding: chunked']
+  const forms = blank.flatMap((one) =>
+    real.flatMap((other) =>
+      [
+        [one, other],
+        [other, one],
+        [one, one, other],
+        [one, 'X: y', other],
+      ].flatMap((headers) =>
+        methods.flatMap((method) =>
+          paths.flatMap((path) => withBodies(headers).map((form) => ({ ...form, method, path }))),
+        ),
+      ),
+    ),
+  )
+  t.strictSame(await answered(forms), [], `${forms.length} forms`)
+})
+
+t.test('an empty name, behind which neither binary looks', async (t) => {
+  const forms = methods.flatMap((method) =>
+    paths.flatMap((path) =>
+      [
+        [': x', `Content-Length: ${length}`],
+        [':', `Content-Length: ${length}`],
+        [': x', 'Transfer-Encoding: chunked'],
+        [`Content-Length: ${length}`, ': x', 'Content-Length: 0'],
+      ].map((headers) => ({ headers, body: hidden, method, path })),
+    ),
+  )
+  const found = await answered(forms)
+  const ofOthers = found.filter((form) => !/^(?:get|head) /i.test(form))
+  t.strictSame(ofOthers, [], 'what may have a body is answered once')
+  // To GET and HEAD it looks like an honest request: the library shows nothing of what follows the empty name.
+  t.ok(found.length > 0, 'the library has been mended: take its flaw out of decision 2 and docs/operations.md')
+})
+
+t.test('other versions, targets and hosts', async (t) => {
+  const bodies = [`Content-Length: ${length}`, 'Content-Length:', 'Transfer-Encoding: chunked']
+  const forms = bodies.flatMap((line) =>
+    ['GET', 'POST'].flatMap((method) =>
+      [
+        ...['HTTP/1.0', 'HTTP/0.9', 'HTTP/2.0', 'HTTP/1.1 '].map((version) => ({ version, path: '/update/' })),
+        ...['http://x/update/', '//x/update/', '*', '/nothing', '/firefox/downloads/file/1/x.xpi'].map((path) => ({
+          path,
+        })),
+      ].flatMap((form) =>
+        [[line], [line, 'Content-Length: 0'], ['Host: y', line], [line, 'Connection: close']].flatMap((headers) =>
+          withBodies(headers).map((body) => ({ ...form, ...body, method })),
+        ),
+      ),
+    ),
+  )
+  t.strictSame(await answered(forms), [], `${forms.length} forms`)
 })
 
 t.test('two requests that are two requests get two answers', async (t) => {
@@ -77,6 +212,6 @@ t.test('two requests that are two requests get two answers', async (t) => {
   t.equal(reply.match(/HTTP\/1\.1 400/g)?.length, 2)
 })
 
-t.test('it lives', async (t) => {
+t.test('it lives, and complained of nothing', async (t) => {
   t.match(await sendRaw(server.url, [`GET ${paths[0]} HTTP/1.1\r\nHost: x\r\n\r\n`]), /^HTTP\/1\.1 200 /)
 })

@@ -49,6 +49,21 @@ t.test('HEAD never has a body: the next answer on its connection is the next one
   }
 })
 
+t.test('several lines of If-None-Match are one list', async (t) => {
+  const target = `/update/?id=a@x&appID=${FIREFOX}&appVersion=140.0`
+  const etag = (await ask(stack.url, target)).headers.etag as string
+  const statusOf = async (...tags: string[]) => {
+    const lines = tags.map((tag) => `If-None-Match: ${tag}\r\n`).join('')
+    return (await sendRaw(stack.url, [`GET ${target} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`])).slice(9, 12)
+  }
+  t.equal(await statusOf('"abc"', etag), '304')
+  t.equal(await statusOf(etag, '"abc"'), '304')
+  t.equal(await statusOf('"abc"', '*'), '304')
+  t.equal(await statusOf('*', '"abc"'), '304')
+  t.equal(await statusOf('', etag), '304')
+  t.equal(await statusOf('"abc"', '"def"'), '200')
+})
+
 t.test('how an answer came about, and what load balancers ask', async (t) => {
   t.match(
     (await check(stack.url, 'a@x')).headers['cache-status'],
