@@ -191,6 +191,11 @@ export const APP_VERSION_LENGTH_MAX = 64
 export const SLUG_LENGTH_MAX = 190
 export const FILENAME_LENGTH_MAX = 255
 export const URL_LENGTH_MAX = 2_048
+export const LOCALE_LENGTH_MAX = 35
+/** Of a summary, a description, release notes: one translation. */
+export const PROSE_LENGTH_MAX = 200_000
+/** Who does it, for the audit. */
+export const ACTOR_LENGTH_MAX = 190
 /** Ids that an import may give; the rest is for those that rows get by themselves. */
 export const GIVEN_ID_MAX = 2 ** 31 - 1
 /** What an INT UNSIGNED holds. */
