@@ -4,7 +4,13 @@
  * U+001F). Plain code, since the schemas of format.ts take as long to load as all other commands to start.
  */
 
-import { APP_VERSION_LENGTH_MAX, LOCALE_LENGTH_MAX, PROSE_LENGTH_MAX, VERSION_LENGTH_MAX } from '../limits.ts'
+import {
+  APP_VERSION_LENGTH_MAX,
+  FILENAME_LENGTH_MAX,
+  LOCALE_LENGTH_MAX,
+  PROSE_LENGTH_MAX,
+  VERSION_LENGTH_MAX,
+} from '../limits.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f]/
@@ -33,6 +39,12 @@ export function versionFault(text: string): string | undefined {
 /** The same of an application's version: the bound of a range. */
 export function appVersionFault(text: string): string | undefined {
   return lineFault(text, APP_VERSION_LENGTH_MAX)
+}
+
+/** The same of what a file is called. */
+export function filenameFault(text: string): string | undefined {
+  const isBaseName = !/[/\\]/.test(text) && text !== '.' && text !== '..'
+  return isBaseName ? lineFault(text, FILENAME_LENGTH_MAX) : 'is not a base name'
 }
 
 /** The same of a locale, `de` or `sr-Latn-RS`. */
