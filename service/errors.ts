@@ -5,6 +5,7 @@
 
 /** Every code the program can report. `docs/errors.md` explains each; a test compares the two lists. */
 export const errorCodes = {
+  addon_deleted: 'the add-on is deleted, so it can be neither disabled nor enabled',
   addon_unknown: 'no add-on has this guid',
   application_exists: 'an application of this name or guid is there already',
   application_unknown: 'no application has this name',
@@ -27,6 +28,7 @@ export const errorCodes = {
   port_in_use: 'another program listens on this address',
   problems_found: 'catalog check found something wrong',
   usage: 'a command was not understood',
+  value_refused: 'a value that the database cannot hold',
   version_exists: 'the add-on has this version already',
   version_unknown: 'the add-on has no such version',
   write_conflict: 'other writers kept getting in the way',

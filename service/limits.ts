@@ -96,6 +96,8 @@ export const TIMELINE_NUMBERS = 2 ** 18
 /** Add-ons in one transaction of an import, by default and at the most. */
 export const BATCH_ADDONS = 500
 export const BATCH_ADDONS_MAX = 5_000
+/** Characters of lines in one transaction of an import, unless a single line is longer: a statement must fit into a packet. */
+export const BATCH_CHARACTERS_MAX = 4 * 1024 * 1024
 /** How often a transaction is tried again after a deadlock or a lock that took too long. */
 export const WRITE_ATTEMPTS_MAX = 8
 /** How long a command waits for the replicas to have its change. */
@@ -167,6 +169,10 @@ export const UNKNOWN_GUIDS_MAX = 20_000
 export const LINE_BYTES_MAX = 16 * 1024 * 1024
 /** An update.json is read whole. */
 export const MANIFEST_FILE_BYTES_MAX = 64 * 1024 * 1024
+/** Different categories that one file may name: their ids are SMALLINT UNSIGNED. AMO has less than a hundred. */
+export const CATEGORIES_A_FILE_MAX = 10_000
+/** What may be offered of one add-on, in bytes of its row of the read model: MEDIUMTEXT holds no more. */
+export const FACTS_BYTES_MAX = 16 * 1024 * 1024 - 1
 /** Bad lines that are described one by one; the rest are counted. */
 export const BAD_LINES_SHOWN = 100
 
@@ -198,6 +204,11 @@ export const APP_VERSION_LENGTH_MAX = 64
 export const SLUG_LENGTH_MAX = 190
 export const FILENAME_LENGTH_MAX = 255
 export const URL_LENGTH_MAX = 2_048
+export const LOCALE_LENGTH_MAX = 35
+/** Of a summary, a description, release notes: one translation. */
+export const PROSE_LENGTH_MAX = 200_000
+/** Who does it, for the audit. */
+export const ACTOR_LENGTH_MAX = 190
 /** Ids that an import may give; the rest is for those that rows get by themselves. */
 export const GIVEN_ID_MAX = 2 ** 31 - 1
 /** What an INT UNSIGNED holds. */

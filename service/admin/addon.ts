@@ -33,7 +33,7 @@ export function addAddonCommands(parent: Command, run: Run): void {
     .command('disable')
     .description('withdraw an add-on: to clients it is unknown, its files are refused')
     .argument('<guid>')
-    .action(run((session, guid: string) => changeStatus(session, guid, 'disabled')))
+    .action(run(disable))
   addon
     .command('enable')
     .description('make a disabled add-on public again, whoever disabled it')
@@ -142,28 +142,49 @@ async function setStatus(session: Session, guid: string, text: string): Promise<
   await changeStatus(session, guid, status)
 }
 
-async function changeStatus(session: Session, guid: string, status: AddonStatus): Promise<void> {
+async function disable(session: Session, guid: string): Promise<void> {
+  await changeStatus(session, guid, 'disabled', assertNotDeleted)
+}
+
+/** Disabled and then enabled, a deleted add-on would be public: only set-status brings one back. */
+function assertNotDeleted({ guid, status }: StoredAddon): void {
+  if (status !== 'deleted') return
+  throw new VersioncheckError('addon_deleted', `${guid} is deleted, so it can be neither disabled nor enabled.`, {
+    hint: `catalog addon set-status '${guid}' approved (or another status) brings it back.`,
+  })
+}
+
+/** `assertAllowed` throws where the add-on may not be changed so; asked again once it is locked. */
+async function changeStatus(
+  session: Session,
+  guid: string,
+  status: AddonStatus,
+  assertAllowed: (addon: StoredAddon) => void = () => {},
+): Promise<void> {
   const addon = await findAddon(session, guid)
+  assertAllowed(addon)
   if ((status === 'disabled' || status === 'deleted') && addon.status !== status) {
     await session.confirm(`Withdraw ${guid} from ${plural(addon.average_daily_users, 'user')}?`)
   }
   const action = status === 'disabled' ? 'addon.disable' : 'addon.status'
-  await changeAddon(session, guid, action, (stored) => ({ ...stored, status }))
+  await changeAddon(session, guid, action, (stored) => {
+    assertAllowed(stored)
+    return { ...stored, status }
+  })
 }
 
 /** Back to what it was before the site disabled it. */
 async function enable(session: Session, guid: string): Promise<void> {
-  await findAddon(session, guid)
+  assertNotDeleted(await findAddon(session, guid))
   const rows = await session.primary.rows(
     "SELECT JSON_UNQUOTE(JSON_EXTRACT(detail, '$.status[0]')) AS status FROM audit WHERE guid = ? AND JSON_EXTRACT(detail, '$.status[1]') = 'disabled' ORDER BY id DESC LIMIT 1",
     [guid],
   )
   const before = addonStatuses.find((known) => known === rows[0]?.status && known !== 'deleted') ?? 'approved'
-  await changeAddon(session, guid, 'addon.enable', (stored) => ({
-    ...stored,
-    status: stored.status === 'disabled' ? before : stored.status,
-    disabled_by_user: false,
-  }))
+  await changeAddon(session, guid, 'addon.enable', (stored) => {
+    assertNotDeleted(stored)
+    return { ...stored, status: stored.status === 'disabled' ? before : stored.status, disabled_by_user: false }
+  })
 }
 
 /** Edits one add-on, waits for the replicas and says what came of it. */

@@ -2,7 +2,7 @@
 
 import { userInfo } from 'node:os'
 import { confirm, isCancel } from '@clack/prompts'
-import { createEditor, type Editor } from '../catalogue/index.ts'
+import { createEditor, type Editor, lineFault } from '../catalogue/index.ts'
 import {
   describeEndpoint,
   type Endpoint,
@@ -13,7 +13,7 @@ import {
 } from '../database/index.ts'
 import { VersioncheckError } from '../errors.ts'
 import { openStore, type Store } from '../files/index.ts'
-import { REPLICAS_WAIT_S_MAX } from '../limits.ts'
+import { ACTOR_LENGTH_MAX, REPLICAS_WAIT_S_MAX } from '../limits.ts'
 
 /** What the program hands in: nothing here reads the environment. */
 export interface AdminOptions {
@@ -62,6 +62,20 @@ export interface Output {
   note(line: string): void
 }
 
+/** Who does it, for the audit; throws `usage`. `user` tells of the system's user, and throws where that has no name. */
+export function actorOf({ as }: GlobalOptions, user: () => { username: string } = userInfo): string {
+  if (as !== undefined) {
+    const fault = lineFault(as, ACTOR_LENGTH_MAX)
+    if (fault !== undefined) throw new VersioncheckError('usage', `The name given with --as ${fault}.`)
+    return as
+  }
+  try {
+    return user().username
+  } catch {
+    return `uid ${process.getuid?.()}` // of a container, say, that is run as a user that its image doesn't know
+  }
+}
+
 /** Opens the catalogue for one command and closes it again, whatever happens. */
 export async function withSession<T>(
   { openDatabases, filesDir, siteUrl }: AdminOptions,
@@ -69,12 +83,13 @@ export async function withSession<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const out = createOutput(globals.json === true)
+  const actor = actorOf(globals)
   const databases = await openDatabases(out.note)
   const followers = openFollowers(databases.replicas)
   try {
     const primary = await openPrimary(databases.catalog)
     try {
-      const editor = createEditor({ primary, actor: globals.as ?? userInfo().username })
+      const editor = createEditor({ primary, actor })
       return await work({
         primary,
         editor,

@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander'
 import type { Mode } from '../addon/index.ts'
 import { explain } from '../catalogue/index.ts'
+import { VersioncheckError } from '../errors.ts'
 import type { Run, Session } from './context.ts'
 import { table } from './tables.ts'
 
@@ -25,6 +26,9 @@ async function explainCheck(
   options: { app: string; appVersion: string; mode: Mode },
 ): Promise<void> {
   const { app: application, appVersion, mode } = options
+  // The service answers such a client 400, whatever the add-on.
+  if (guid.trim() === '') throw new VersioncheckError('usage', 'The <guid> is blank.')
+  if (appVersion.trim() === '') throw new VersioncheckError('usage', 'The version given with --app-version is blank.')
   const explanation = await explain(primary, { guid, application, appVersion, mode, siteUrl })
   out.result(explanation, () => {
     const { hidden, versions, offered, answer } = explanation

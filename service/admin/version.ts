@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import type { Channel, FileStatus } from '../addon/index.ts'
-import { publishPackage, type StoredAddon } from '../catalogue/index.ts'
+import { proseFault, publishPackage, type StoredAddon } from '../catalogue/index.ts'
 import { VersioncheckError } from '../errors.ts'
 import { changeAddon, findAddon } from './addon.ts'
 import type { Run, Session } from './context.ts'
@@ -52,6 +52,8 @@ async function add(
   { releaseNotes }: { releaseNotes?: string },
 ): Promise<void> {
   const { editor, store, out } = session
+  const fault = releaseNotes === undefined ? undefined : proseFault(releaseNotes)
+  if (fault !== undefined) throw new VersioncheckError('usage', `The text given with --release-notes ${fault}.`)
   const published = await publishPackage({
     editor,
     store,

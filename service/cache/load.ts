@@ -6,7 +6,7 @@ import { COLD_MS_MAX, LOAD_ADDONS } from '../limits.ts'
 import { counterOf, guidOf, makeEntry, type RenderOptions } from '../update/index.ts'
 import type { Memory } from './memory.ts'
 import { Slices } from './slices.ts'
-import { readAnswer } from './source.ts'
+import { type OnUnreadable, readAnswer } from './source.ts'
 
 export interface LoadOptions {
   readonly replicas: Replicas
@@ -19,6 +19,7 @@ export interface LoadOptions {
   readonly onOutdated: (guid: string) => void
   /** Told of an add-on that is held now. */
   readonly onHeld: (guid: string) => void
+  readonly onUnreadable: OnUnreadable
   /** Number of the feed's last change when the first attempt began. */
   readonly since: number
   readonly signal: AbortSignal
@@ -32,7 +33,7 @@ const COUNT =
   "SELECT TABLE_ROWS AS addons FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'candidates'"
 /** Rejects where no replica answers, or none is far enough; what was read by then is held. */
 export async function loadAll(options: LoadOptions): Promise<Loaded> {
-  const { replicas, timeline, memory, render, progress, onOutdated, onHeld, signal } = options
+  const { replicas, timeline, memory, render, progress, onOutdated, onHeld, onUnreadable, signal } = options
   const statement = readStatement('update-check-all')
   const [row] = await replicas.query(COUNT, [], COLD_MS_MAX)
   if (Number(row?.addons) / 2 > memory.entriesMax) return 'too many'
@@ -58,7 +59,7 @@ export async function loadAll(options: LoadOptions): Promise<Loaded> {
     // The next page is on its way while this one is taken in.
     page = read(last)
     page.catch(() => {})
-    const { counter, offers } = readAnswer(rows, false)
+    const { counter, offers } = readAnswer(rows, false, onUnreadable)
     timeline.see(counter)
     await slices.rest()
     for (const [guid, offer] of offers) {

@@ -2,6 +2,7 @@
 
 import type { AddonType } from '../addon/index.ts'
 import { type Replicas, type Row, readStatement, withValues } from '../database/index.ts'
+import { reasonOf } from '../errors.ts'
 import type { Timeline } from '../feed/index.ts'
 import { BATCH_GUIDS_MAX, COLD_MS_MAX } from '../limits.ts'
 import { type Offer, readOffer } from '../update/index.ts'
@@ -21,7 +22,10 @@ export interface Source {
   ask(guids: readonly string[]): Promise<Answered>
 }
 
-export function createSource(replicas: Replicas, timeline: Timeline): Source {
+/** Told of an add-on of which the read model has something that can't be read. */
+export type OnUnreadable = (guid: string, reason: string) => void
+
+export function createSource(replicas: Replicas, timeline: Timeline, onUnreadable: OnUnreadable): Source {
   const statement = readStatement('update-check')
   // One text a size class, the last guid repeated to fill up: each connection prepares each text once.
   const texts = new Map(SIZES.map((size) => [size, withValues(statement, size)]))
@@ -38,17 +42,27 @@ export function createSource(replicas: Replicas, timeline: Timeline): Source {
         counterOf: ([row]) => Number(row?.counter),
         atLeast: timeline.seen,
       })
-      return readAnswer(rows, isBehind)
+      return readAnswer(rows, isBehind, onUnreadable)
     },
   }
 }
 
-export function readAnswer(rows: readonly Row[], isBehind: boolean): Answered {
+/**
+ * What came of a statement. An add-on of which nothing can be made is public and has nothing to offer: it must keep neither those
+ * that were asked for with it nor a whole page from being answered, and what is left of it could be anything.
+ */
+export function readAnswer(rows: readonly Row[], isBehind: boolean, onUnreadable: OnUnreadable): Answered {
   const [{ counter, token }] = rows as [Row]
   const offers = new Map<string, Offer>()
-  for (const { guid, slug, type, facts } of rows) {
-    if (guid === null) continue
-    offers.set(guid as string, readOffer(guid as string, slug as string, type as AddonType, facts as string))
+  for (const row of rows) {
+    if (row.guid === null) continue
+    const { guid, slug, type, facts } = row as { guid: string; slug: string; type: AddonType; facts: string }
+    try {
+      offers.set(guid, readOffer(guid, slug, type, facts))
+    } catch (error) {
+      onUnreadable(guid, reasonOf(error))
+      offers.set(guid, { guid, slug, type, candidates: [] })
+    }
   }
   return { counter: Number(counter), token: Number(token), offers, isBehind }
 }

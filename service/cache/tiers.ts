@@ -62,6 +62,9 @@ export interface Tiers {
   close(): Promise<void>
 }
 
+/** Add-ons whose read model can't be read that are remembered as told of. */
+const UNREADABLE_MAX = 1_000
+
 export interface FoundPackage {
   readonly digest: string
   /** Present where nobody could be asked and this is what is held. */
@@ -88,9 +91,21 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
 
   const applications = createApplications(replicas, restored?.applications)
 
+  /** Add-ons that were told of: whoever asks for one again and again shall not fill the log. */
+  const unreadable = new Set<string>()
+  function onUnreadable(guid: string, reason: string): void {
+    if (unreadable.has(guid)) return
+    if (unreadable.size >= UNREADABLE_MAX) unreadable.clear()
+    unreadable.add(guid)
+    log.error(
+      { guid, reason },
+      'the read model of an add-on can not be read, so nothing is offered of it: catalog check',
+    )
+  }
+
   const shared = memcached && openShared({ ...memcached, timeline })
   const lookup = createLookup({
-    source: createSource(replicas, timeline),
+    source: createSource(replicas, timeline, onUnreadable),
     timeline,
     memory,
     shared,
@@ -169,6 +184,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     archive?.noteChanged(changed)
     for (const { guid, counter } of changed) {
       lookup.forgetUnknown(guid)
+      unreadable.delete(guid)
       if (memory === undefined) continue
       // What isn't held is wanted only where all is.
       const isWanted = memory.has(guid)
@@ -210,6 +226,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
           since,
           onOutdated: lookup.refresh,
           onHeld: lookup.forgetUnknown,
+          onUnreadable,
           signal,
         })
         if (loaded === 'all') complete = { evictions }

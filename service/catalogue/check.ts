@@ -2,7 +2,9 @@
 
 import { packAppVersion } from '../addon/index.ts'
 import type { Primary, Row } from '../database/index.ts'
+import { reasonOf } from '../errors.ts'
 import type { Store } from '../files/index.ts'
+import { readOffer } from '../update/index.ts'
 import type { Editor } from './edit.ts'
 
 export interface Problem {
@@ -34,6 +36,8 @@ export interface CheckReport {
 
 /** Rows looked at in one statement. */
 const PAGE = 10_000
+/** The largest facts are thousands of times as long as most. */
+const FACTS_PAGE = 500
 
 export async function checkCatalogue({ primary, editor, store, fix, progress }: CheckOptions): Promise<CheckReport> {
   const problems: Problem[] = []
@@ -88,7 +92,7 @@ async function checkRanges(primary: Primary, editor: Editor, fix: boolean, probl
   }
 }
 
-/** `candidates` must hold exactly what sql/candidates-write.sql makes of the other tables. */
+/** `candidates` must hold exactly what sql/candidates-write.sql makes of the other tables, and workers must be able to read it. */
 async function checkReadModel(primary: Primary, editor: Editor, fix: boolean, problems: Problem[]): Promise<number> {
   const [last] = await primary.rows('SELECT MAX(id) AS last FROM addons')
   for (let after = 0; after < Number(last?.last ?? 0); after += PAGE) {
@@ -108,15 +112,56 @@ async function checkReadModel(primary: Primary, editor: Editor, fix: boolean, pr
     )
     if (fix && rows.length > 0) await editor.rebuildCandidates(rows.map(({ addon_id }) => addon_id as number))
     for (const { guid, is_public, is_held, due, held } of rows) {
+      const fault = is_held === 1 ? faultOf(held as string) : undefined
+      if (fault !== undefined) {
+        problems.push({
+          kind: 'read model',
+          guid: guid as string,
+          detail: fault,
+          fixed: fix && faultOf(due as string) === undefined,
+        })
+        continue
+      }
       for (const [version, detail] of differencesOf(is_public === 1, is_held === 1, due as string, held as string)) {
         problems.push({ kind: 'read model', ...nameOf({ guid, version }), detail, fixed: fix })
       }
     }
   }
+  for await (const { guid, facts } of allFacts(primary)) {
+    const fault = faultOf(facts)
+    // What differs from what is due has been reported, and mended where that is wanted.
+    if (fault === undefined || problems.some((problem) => problem.kind === 'read model' && problem.guid === guid))
+      continue
+    const detail = `${fault}, and so the other tables have it: a text in them has U+001E or U+001F`
+    problems.push({ kind: 'read model', guid, detail, fixed: false })
+  }
   const [row] = await primary.rows(
     "SELECT SUM(LENGTH(facts) - LENGTH(REPLACE(facts, CHAR(30 USING utf8mb4), '')) + (facts <> '')) AS candidates FROM candidates",
   )
   return Number(row?.candidates ?? 0)
+}
+
+async function* allFacts(primary: Primary): AsyncGenerator<{ guid: string; facts: string }> {
+  for (let after = 0; ; ) {
+    const rows = (await primary.rows(
+      'SELECT addon_id, guid, facts FROM candidates WHERE addon_id > ? ORDER BY addon_id LIMIT ?',
+      [after, FACTS_PAGE],
+    )) as { addon_id: number; guid: string; facts: string }[]
+    yield* rows
+    const last = rows.at(-1)
+    if (last === undefined) return
+    after = last.addon_id
+  }
+}
+
+/** What keeps workers from reading these facts. */
+function faultOf(facts: string): string | undefined {
+  try {
+    readOffer('', '', 'extension', facts)
+    return undefined
+  } catch (error) {
+    return `can't be read, so nothing is offered: ${reasonOf(error)}`
+  }
 }
 
 type Difference = [version: string | null, detail: string]
@@ -165,9 +210,12 @@ async function checkPackages(primary: Primary, store: Store, problems: Problem[]
       else if (!intact) found('package', `its package ${digest} is damaged`)
       else if (row.size !== null && (await store.sizeOf(digest)) !== row.size)
         found('package', `its size is not ${row.size}`)
-      if (hash?.toLowerCase().startsWith('sha256:') && hash.toLowerCase() !== `sha256:${digest}`) {
-        found('hash', `${hash} is announced, but the package has sha256:${digest}`)
-      }
+      if (hash === null) continue
+      const [algorithm] = hash.toLowerCase().split(':') as [string]
+      const actual =
+        algorithm === 'sha256' ? digest : intact === true ? await store.hashOf(digest, algorithm) : undefined
+      if (actual !== undefined && hash.toLowerCase() !== `${algorithm}:${actual}`)
+        found('hash', `${hash} is announced, but the package has ${algorithm}:${actual}`)
     }
     count += rows.length
     after = rows.at(-1)?.id as number

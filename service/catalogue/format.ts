@@ -1,37 +1,38 @@
 /**
- * The interchange format (docs/import-format.md): what a line may hold. Absent fields stay as they are, `null` clears; maps are
- * merged key by key, as in RFC 7396, lists are replaced.
+ * The interchange format (docs/import-format.md): what a line may hold. Absent fields stay as they are, `null` clears, or
+ * leaves what has no default; maps are merged key by key, as in RFC 7396, lists are replaced.
  */
 
 import { z } from 'zod'
 import { addonStatuses, addonTypes, channels, fileStatuses, parseGuid, payments } from '../addon/index.ts'
+import { GIVEN_ID_MAX, SLUG_LENGTH_MAX, URL_LENGTH_MAX, VERSIONS_PER_ADDON_MAX } from '../limits.ts'
 import {
-  APP_VERSION_LENGTH_MAX,
-  FILENAME_LENGTH_MAX,
-  GIVEN_ID_MAX,
-  SLUG_LENGTH_MAX,
-  URL_LENGTH_MAX,
-  VERSION_LENGTH_MAX,
-  VERSIONS_PER_ADDON_MAX,
-} from '../limits.ts'
+  appVersionFault,
+  filenameFault,
+  lineFault,
+  localeFault,
+  proseFault,
+  storedTime,
+  versionFault,
+} from './rules.ts'
 
 /** Fields that only the marketplace shows: read, counted, and left out for now. */
 export const leftOutFields = ['license', 'support_url', 'support_email', 'previews', 'browser_mappings'] as const
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const CONTROL = /[\u0000-\u001f\u007f]/
-
-const wellFormed = (text: string) => text.isWellFormed()
-const line = (max: number) =>
-  z
-    .string()
-    .min(1, 'is blank')
-    .max(max, `is longer than ${max} characters`)
-    .refine(
-      (text) => text.trim() !== '' && !CONTROL.test(text) && wellFormed(text),
-      'is blank, or has control characters or half surrogates',
-    )
-const prose = z.string().max(200_000, 'is longer than 200,000 characters').refine(wellFormed, 'has half surrogates')
+/** A text that a rule (rules.ts) finds no fault with. */
+const ruled = (faultOf: (text: string) => string | undefined) =>
+  z.string().superRefine((text, context) => {
+    const fault = faultOf(text)
+    if (fault !== undefined) context.addIssue(fault)
+  })
+const line = (max: number) => ruled((text) => lineFault(text, max))
+const prose = ruled(proseFault)
+/** A field that has no default, so that `null` leaves it as it is, as if it were absent. */
+const kept = <T extends z.ZodType>(schema: T) =>
+  schema
+    .nullable()
+    .transform((value) => value ?? undefined)
+    .optional()
 
 const count = z.number().int('is not a whole number').min(0, 'is negative').max(4_294_967_295, 'is too large')
 const id = z
@@ -39,20 +40,16 @@ const id = z
   .int('is not a whole number')
   .min(1, 'is not positive')
   .max(GIVEN_ID_MAX, `is above ${GIVEN_ID_MAX}`)
-const locale = z.string().regex(/^[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,3}$/, 'is not a locale')
+const locale = ruled(localeFault)
 
 /** A string stands for the text in the default locale. */
 const translations = z.union([prose, z.record(locale, prose.nullable())])
 
 const time = z.string().transform((text, context) => {
-  const at = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN
-  if (Number.isNaN(at)) {
-    context.addIssue('is not a time such as 2026-01-02T03:04:05Z')
-    return z.NEVER
-  }
-  return new Date(at).toISOString().slice(0, 19).replace('T', ' ')
+  const stored = storedTime(text)
+  if (stored !== undefined) return stored
+  context.addIssue('is not a time such as 2026-01-02T03:04:05Z, in a year from 1000 to 9999')
+  return z.NEVER
 })
 
 const slug = line(SLUG_LENGTH_MAX).refine((text) => !/[/?#%\\]/.test(text), 'has one of / ? # % \\')
@@ -60,7 +57,7 @@ const url = line(URL_LENGTH_MAX).refine(
   (text) => /^https?:\/\/[^/]/i.test(text) && URL.canParse(text),
   'is not an http or https address',
 )
-const appVersion = line(APP_VERSION_LENGTH_MAX)
+const appVersion = ruled(appVersionFault)
 
 const hash = z
   .string()
@@ -68,55 +65,53 @@ const hash = z
     /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})?$/i,
     'is neither sha256: with 64 nor sha512: with 128 hex digits',
   )
-  .transform((text) => (text === '' ? null : text))
+  // Firefox knows the kind by its small letters, and some add-on managers compare the digits as they stand.
+  .transform((text) => (text === '' ? null : text.toLowerCase()))
 
-const filename = line(FILENAME_LENGTH_MAX).refine(
-  (text) => !/[/\\]/.test(text) && text !== '.' && text !== '..',
-  'is not a base name',
-)
+const filename = ruled(filenameFault)
 
-const range = z.strictObject({ min: appVersion.optional(), max: appVersion.optional() })
+const range = z.strictObject({ min: appVersion.nullable().optional(), max: appVersion.nullable().optional() })
 
 const file = z.object({
-  id: id.optional(),
-  status: z.enum(fileStatuses).optional(),
+  id: kept(id),
+  status: z.enum(fileStatuses).nullable().optional(),
   hash: hash.nullable().optional(),
   size: z.number().int('is not a whole number').min(0, 'is negative').nullable().optional(),
-  filename: filename.optional(),
+  filename: filename.nullable().optional(),
   strict_compatibility: z.boolean().nullable().optional(),
   path: line(4_096).nullable().optional(),
   url: url.nullable().optional(),
 })
 
 const version = z.object({
-  id: id.optional(),
-  version: line(VERSION_LENGTH_MAX),
-  channel: z.enum(channels).optional(),
+  id: kept(id),
+  version: ruled(versionFault),
+  channel: z.enum(channels).nullable().optional(),
   deleted: z.boolean().nullable().optional(),
-  created: time.optional(),
+  created: kept(time),
   release_notes: translations.nullable().optional(),
   compatibility: z.record(z.string(), range.nullable()).nullable().optional(),
-  file: file.optional(),
+  file: file.nullable().optional(),
 })
 
-const author = z.object({ name: line(255), username: line(190).optional() })
+const author = z.object({ name: line(255), username: kept(line(190)) })
 
 const addon = z.object({
-  id: id.optional(),
+  id: kept(id),
   guid: z
     .string()
     .refine((text) => parseGuid(text) !== undefined, 'is not a guid: 1 to 255 bytes, no control characters'),
-  slug: slug.optional(),
-  type: z.enum(addonTypes).optional(),
-  status: z.enum(addonStatuses).optional(),
+  slug: kept(slug),
+  type: z.enum(addonTypes).nullable().optional(),
+  status: z.enum(addonStatuses).nullable().optional(),
   disabled_by_user: z.boolean().nullable().optional(),
   name: translations.nullable().optional(),
   summary: translations.nullable().optional(),
   description: translations.nullable().optional(),
   homepage: translations.nullable().optional(),
-  default_locale: locale.optional(),
+  default_locale: locale.nullable().optional(),
   target_locale: locale.nullable().optional(),
-  created: time.optional(),
+  created: kept(time),
   payment: z.enum(payments).nullable().optional(),
   authors: z.array(author).max(500, 'has more than 500 entries').nullable().optional(),
   categories: z.array(line(190)).max(100, 'has more than 100 entries').nullable().optional(),
@@ -129,7 +124,7 @@ const addon = z.object({
     .object({ average: z.number().min(0).max(5).nullable().optional(), count: count.nullable().optional() })
     .nullable()
     .optional(),
-  versions: z.array(version).max(VERSIONS_PER_ADDON_MAX, `has more than ${VERSIONS_PER_ADDON_MAX} entries`).optional(),
+  versions: kept(z.array(version).max(VERSIONS_PER_ADDON_MAX, `has more than ${VERSIONS_PER_ADDON_MAX} entries`)),
 })
 
 export type AddonLine = z.output<typeof addon>

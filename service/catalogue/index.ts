@@ -8,6 +8,7 @@ export { explain } from './explain.ts'
 export { exportCatalogue, lineOf } from './export.ts'
 export type { ImportReport } from './import/import.ts'
 export { publishPackage } from './publish.ts'
+export { lineFault, proseFault } from './rules.ts'
 export { loadAddons, type StoredAddon } from './state.ts'
 
 /** Loaded when it is needed: its schemas take as long to make as all other commands to start. Throws `import_refused`. */

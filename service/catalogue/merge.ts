@@ -1,5 +1,6 @@
 /** Merges a line of an import into the state of its add-on (docs/import-format.md). Pure. */
 
+import type { Channel } from '../addon/index.ts'
 import type { AddonLine, TranslationsLine, VersionLine } from './format.ts'
 import type { AddonState, AppRange, Author, StoredAddon, Translations, VersionState } from './state.ts'
 
@@ -28,11 +29,15 @@ export interface MergeOptions {
 export const DEFAULT_MIN = '42.0'
 export const DEFAULT_MAX = '*'
 
-const DEFAULT_LOCALE = 'en-US'
+/** Of translations, where nobody says. */
+export const DEFAULT_LOCALE = 'en-US'
+
+/** A file of which nothing is known: what `"file": null` means. */
+const NO_FILE = { status: null, hash: null, size: null, filename: null, strict_compatibility: null, url: null } as const
 
 /** The state after the line. `stored` and `line` have the same guid. */
 export function mergeLine(stored: StoredAddon | undefined, line: AddonLine, options: MergeOptions): AddonState {
-  const locale = line.default_locale ?? stored?.default_locale ?? DEFAULT_LOCALE
+  const locale = cleared(line.default_locale, DEFAULT_LOCALE) ?? stored?.default_locale ?? DEFAULT_LOCALE
   const text = (given: TranslationsLine | null | undefined, old: Translations | null | undefined) =>
     mergeTranslations(old ?? null, given, locale)
   const slug = line.slug ?? stored?.slug ?? options.slug
@@ -41,8 +46,8 @@ export function mergeLine(stored: StoredAddon | undefined, line: AddonLine, opti
     id: stored?.id ?? line.id,
     guid: line.guid,
     slug,
-    type: line.type ?? stored?.type ?? 'extension',
-    status: line.status ?? stored?.status ?? 'approved',
+    type: cleared(line.type, 'extension') ?? stored?.type ?? 'extension',
+    status: cleared(line.status, 'approved') ?? stored?.status ?? 'approved',
     disabled_by_user: cleared(line.disabled_by_user, false) ?? stored?.disabled_by_user ?? false,
     is_featured: cleared(line.is_featured, false) ?? stored?.is_featured ?? false,
     average_daily_users: cleared(line.average_daily_users, 0) ?? stored?.average_daily_users ?? 0,
@@ -77,7 +82,12 @@ export function findVersion(stored: readonly VersionState[], line: VersionLine):
   return stored.find(({ channel, version }) => channel === (line.channel ?? 'listed') && version === line.version)
 }
 
-/** Whether an exact file name can't be had: what an address may hold of a slug and a number. */
+/** The channel that a version has after a line; `stored`: what it means, undefined where that is new. */
+export function channelAfter(stored: Pick<VersionState, 'channel'> | undefined, line: VersionLine): Channel {
+  return cleared(line.channel, 'listed') ?? stored?.channel ?? 'listed'
+}
+
+/** What a file is called where nobody says: slug and number, without what an address would have to escape. */
 export function defaultFilename(slug: string, version: string): string {
   return `${slug}-${version}.xpi`.replaceAll(/[^\w.+-]/g, '_').slice(-255)
 }
@@ -109,24 +119,27 @@ function mergeVersion(
   facts: PackageFacts | undefined,
   { slug, locale, now }: { slug: string; locale: string; now: string },
 ): VersionState {
-  const file = line.file ?? {}
+  const file = line.file === null ? NO_FILE : (line.file ?? {})
   return {
     id: old?.id ?? line.id,
     version: line.version,
-    channel: line.channel ?? old?.channel ?? 'listed',
+    channel: channelAfter(old, line),
     deleted: cleared(line.deleted, false) ?? old?.deleted ?? false,
     created: line.created ?? old?.created ?? now,
     release_notes: mergeTranslations(old?.release_notes ?? null, line.release_notes, locale),
     file: {
-      id: old?.file.id ?? file.id,
-      status: file.status ?? old?.file.status ?? 'approved',
+      id: old?.file.id ?? line.file?.id,
+      status: cleared(file.status, 'approved') ?? old?.file.status ?? 'approved',
       hash: kept(file.hash, facts === undefined ? old?.file.hash : `sha256:${facts.digest}`),
       size: kept(file.size, facts === undefined ? old?.file.size : facts.size),
-      filename: file.filename ?? old?.file.filename ?? defaultFilename(slug, line.version),
+      filename:
+        file.filename ??
+        (file.filename === undefined ? old?.file.filename : undefined) ??
+        defaultFilename(slug, line.version),
       strict_compatibility:
         cleared(file.strict_compatibility, false) ?? facts?.strict ?? old?.file.strict_compatibility ?? false,
       url: kept(file.url, old?.file.url),
-      package: facts?.digest ?? old?.file.package ?? null,
+      package: facts?.digest ?? (line.file === null ? null : (old?.file.package ?? null)),
     },
     compatibility: mergeRanges(
       old?.compatibility ?? {},
@@ -137,10 +150,7 @@ function mergeVersion(
 
 function mergeRanges(
   old: Readonly<Record<string, AppRange>>,
-  given:
-    | Readonly<Record<string, Partial<AppRange> | { min?: string | undefined; max?: string | undefined } | null>>
-    | null
-    | undefined,
+  given: VersionLine['compatibility'],
 ): Record<string, AppRange> {
   if (given === null) return {}
   const merged: Record<string, AppRange> = { ...old }
@@ -149,8 +159,8 @@ function mergeRanges(
     else {
       const before = merged[application]
       merged[application] = {
-        min: range.min ?? before?.min ?? DEFAULT_MIN,
-        max: range.max ?? before?.max ?? DEFAULT_MAX,
+        min: cleared(range.min, DEFAULT_MIN) ?? before?.min ?? DEFAULT_MIN,
+        max: cleared(range.max, DEFAULT_MAX) ?? before?.max ?? DEFAULT_MAX,
       }
     }
   }

@@ -123,12 +123,21 @@ function statementsOn(connection: Connection, endpoint: Endpoint): Statements {
 /** ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR */
 const denials: readonly (number | undefined)[] = [1142, 1143, 1227]
 
-/** Errors that are about the server or the account are told as such; those about the statement stay as they are. */
+/** ER_DATA_TOO_LONG, ER_WARN_DATA_OUT_OF_RANGE, ER_TRUNCATED_WRONG_VALUE and one of a field, ER_CONSTRAINT_FAILED, ER_NET_PACKET_TOO_LARGE */
+const unfit: readonly (number | undefined)[] = [1406, 1264, 1292, 1366, 4025, 1153]
+
+/** Errors that are about the server, the account or a value are told as such; those about the statement stay as they are. */
 function explained(error: QueryError, endpoint: Endpoint): Error {
   const where = describeEndpoint(endpoint)
   if (denials.includes(error.errno)) {
     return new VersioncheckError('database_refused', `The database ${where} refuses this: ${error.message}.`, {
       hint: `"${endpoint.user}" may not do it. Use the DATABASE_URL of the owner; docs/operations.md has the accounts.`,
+      cause: error,
+    })
+  }
+  if (unfit.includes(error.errno)) {
+    return new VersioncheckError('value_refused', `The database ${where} can't hold a value: ${error.message}.`, {
+      hint: 'What was committed before stays. It should have been refused before it came so far: please report it.',
       cause: error,
     })
   }

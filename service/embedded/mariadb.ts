@@ -48,7 +48,7 @@ const SETTINGS = [
   // Nearly all that is asked for is one row by its key.
   '--innodb-adaptive-hash-index=ON',
   '--max-connections=200',
-  '--max-allowed-packet=64M',
+  '--max-allowed-packet=256M',
   '--skip-slave-start',
 ]
 

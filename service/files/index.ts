@@ -1,4 +1,4 @@
 /** Packages: the store that keeps them and the downloads that serve them. */
 
 export { createDownload } from './download.ts'
-export { openStore, type Store } from './store.ts'
+export { hashOfFile, openStore, type Store } from './store.ts'

@@ -5,7 +5,7 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 export interface Store {
@@ -17,18 +17,27 @@ export interface Store {
   sizeOf(digest: string): Promise<number | undefined>
   /** Whether the file's bytes are still those its name says; undefined where the store hasn't got it. */
   isIntact(digest: string): Promise<boolean | undefined>
+  /** Another hash of it, in hex. Rejects where the store hasn't got it. */
+  hashOf(digest: string, algorithm: string): Promise<string>
   /** For copies: where the file lies. */
   pathOf(digest: string): string
 }
 
+/** A copy that nobody has written to for so long was left by a process that was killed. */
+const STALE_MS = 86_400_000
+const INCOMING = 'incoming-'
+
 export function openStore(folder: string): Store {
+  let isSwept = false
   const pathOf = (digest: string) => join(folder, digest.slice(0, 2), digest.slice(2))
 
   return {
     pathOf,
     async take(path) {
       await mkdir(folder, { recursive: true })
-      const incoming = join(folder, `incoming-${randomUUID()}`)
+      if (!isSwept) await sweep(folder)
+      isSwept = true
+      const incoming = join(folder, `${INCOMING}${randomUUID()}`)
       try {
         const digest = await copySynced(path, incoming)
         const home = pathOf(digest)
@@ -50,17 +59,26 @@ export function openStore(folder: string): Store {
       return (await stat(pathOf(digest)).catch(undefinedWhereMissing))?.size
     },
     async isIntact(digest) {
-      const digestNow = await sha256Of(pathOf(digest)).catch(undefinedWhereMissing)
+      const digestNow = await hashOfFile(pathOf(digest), 'sha256').catch(undefinedWhereMissing)
       return digestNow === undefined ? undefined : digestNow === digest
     },
+    hashOf: (digest, algorithm) => hashOfFile(pathOf(digest), algorithm),
   }
 }
 
-/** SHA-256 of a file, in hex. */
-export async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256')
+/** Hash of a file, in hex. */
+export async function hashOfFile(path: string, algorithm: string): Promise<string> {
+  const hash = createHash(algorithm)
   for await (const chunk of createReadStream(path)) hash.update(chunk)
   return hash.digest('hex')
+}
+
+async function sweep(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith(INCOMING))
+  for (const path of names.map((name) => join(folder, name))) {
+    const { mtimeMs = Date.now() } = (await stat(path).catch(undefinedWhereMissing)) ?? {}
+    if (Date.now() - mtimeMs > STALE_MS) await rm(path, { force: true })
+  }
 }
 
 async function copySynced(from: string, to: string): Promise<string> {

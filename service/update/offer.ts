@@ -47,11 +47,15 @@ export interface Update {
 }
 
 const FIELD_END = 0x1f
+const FIELD_SEPARATOR = '\u001f'
 const CANDIDATE_END = '\u001e'
 /** Of each candidate: numbers first, then texts. */
 const TEXTS = 7
 
-/** An add-on as the read model has it; `facts` is empty where it has nothing to offer. sql/candidates-write.sql has the fields. */
+/**
+ * An add-on as the read model has it; `facts` is empty where it has nothing to offer. sql/candidates-write.sql has the fields.
+ * Throws where they are not what is written there.
+ */
 export function readOffer(guid: string, slug: string, type: AddonType, facts: string): Offer {
   const candidates: Candidate[] = []
   for (let start = 0; start < facts.length; ) {
@@ -99,6 +103,12 @@ class StoredCandidate implements Candidate {
     this.strict = read() === 1
     this.hasReleaseNotes = read() === 1
     this.fileId = read()
+    // Counted now, so that whoever reads the facts finds out, and not a client that is to be told of them.
+    let texts = 1
+    for (let next = facts.indexOf(FIELD_SEPARATOR, at); next >= 0 && next < end; texts++) {
+      next = facts.indexOf(FIELD_SEPARATOR, next + 1)
+    }
+    if (texts !== TEXTS) throw new Error(`the facts of version row ${this.versionId} are none`)
     this.facts = facts
     this.at = at
     this.end = end
@@ -127,14 +137,8 @@ class StoredCandidate implements Candidate {
   }
 
   private text(index: number): string {
-    this.texts ??= this.readTexts()
+    this.texts ??= this.facts.slice(this.at, this.end).split(FIELD_SEPARATOR)
     return this.texts[index] as string
-  }
-
-  private readTexts(): string[] {
-    const texts = this.facts.slice(this.at, this.end).split(String.fromCharCode(FIELD_END))
-    if (texts.length !== TEXTS) throw new Error(`the facts of version row ${this.versionId} are none`)
-    return texts
   }
 }
 

@@ -72,6 +72,13 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&apos;',
 }
 
+/** What XML 1.0 lets stand nowhere, not even escaped: one of them, and no reader takes the whole answer. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const UNFIT = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g
+
 function escapeXml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => entities[character] as string)
+  return text
+    .toWellFormed()
+    .replaceAll(UNFIT, '\ufffd')
+    .replaceAll(/[&<>"']/g, (character) => entities[character] as string)
 }

@@ -1,11 +1,11 @@
 /** The command line as its user has it: commands, exit codes, JSON, and whose database it uses. */
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask, check } from '../harness/http.ts'
-import { type CommandResult, runCatalog, runToEnd, spawnCatalog, startServer } from '../harness/server.ts'
+import { type CommandResult, root, runCatalog, runToEnd, spawnCatalog, startServer } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
 import { makeZip, manifest } from '../harness/zip.ts'
 
@@ -100,6 +100,16 @@ t.test('beside a server it uses the same one, and clients see what it does', asy
       { differences: { status: ['disabled', 'nominated'] } },
       'back to what it was',
     )
+    t.match(await json('addon', 'set-status', GUID, 'deleted', '--yes'), { code: 0 })
+    for (const command of [['disable', '--yes'], ['enable']] as const) {
+      const [name, ...options] = command
+      t.match(await json('addon', name, GUID, ...options), {
+        code: 3,
+        error: { code: 'addon_deleted', hint: /set-status/ },
+      })
+    }
+    t.match(await json('addon', 'show', GUID), { status: 'deleted' }, 'a deleted add-on stays so')
+    t.match(await json('addon', 'set-status', GUID, 'nominated'), { code: 0, changed: true })
   })
 
   t.test('what is refused', async (t) => {
@@ -118,6 +128,23 @@ t.test('beside a server it uses the same one, and clients see what it does', asy
     t.match(await json('addon', 'show', 'nobody@x'), { code: 1, error: { code: 'addon_unknown' } })
     t.match(await catalog('version', 'disable', GUID, '9.9', '--yes'), { code: 1, stderr: /no listed version/ })
     t.match(await catalog('nonsense'), { code: 2 })
+    for (const [args, message] of [
+      [['nonsense'], /^Unknown command 'nonsense'/],
+      [['addon', 'show'], /^Missing required argument 'guid'/],
+      [['addon', 'list', '--status', 'nice'], /'nice' is invalid\. Allowed choices are/],
+      [['addon', 'list', '--nonsense'], /^Unknown option '--nonsense'/],
+      [['addon', 'list', '--limit', 'many'], /"many" is not a whole number/],
+      [['explain', GUID], /^Required option '--app-version <version>' not specified/],
+      [['addon', 'show', GUID, 'more'], /^Too many arguments/],
+      [['explain', GUID, '--app-version', ' '], /--app-version is blank/],
+      [['explain', '', '--app-version', '1'], /<guid> is blank/],
+      [['addon', 'enable', GUID, '--as', ''], /--as is blank/],
+      [['addon', 'enable', GUID, '--as', 'x'.repeat(191)], /--as is longer than 190/],
+      [[], /^There is no command/],
+      [['addon'], /./],
+    ] as const) {
+      t.match(await json(...args), { code: 2, error: { code: 'usage', message } }, args.join(' '))
+    }
     t.match(await catalog('addon', 'list', '--limit', 'many'), { code: 2 })
     t.match(await catalog('addon', 'set-status', GUID, 'nice'), { code: 2, stderr: /approved/ })
     t.match(await catalog('import', join(folder, 'missing.jsonl')), { code: 1, stderr: /can't be read/ })
@@ -212,6 +239,9 @@ t.test('beside a server it uses the same one, and clients see what it does', asy
 
 t.test('help tells what there is', async (t) => {
   t.match(await catalog('--help'), { code: 0, stdout: /Exit codes/ })
+  const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version as string
+  t.strictSame(await catalog('--version'), { code: 0, stdout: `${version}\n`, stderr: '' })
+  t.match(await json('--version'), { code: 0, version })
   t.match(await catalog('version', 'add', '--help'), { code: 0, stdout: /--release-notes/ })
 })
 

@@ -1,11 +1,15 @@
 /** The one writer: concurrent edits of one add-on leave a read model that agrees with the tables, and numbers without gaps. */
 
+import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { checkCatalogue, createEditor, type Editor } from '../../service/catalogue/index.ts'
 import type { VersionState } from '../../service/catalogue/state.ts'
 import { openPrimary } from '../../service/database/index.ts'
 import { check } from '../harness/http.ts'
 import { startStack } from '../harness/stack.ts'
+import { makeZip, manifest } from '../harness/zip.ts'
 
 const stack = await startStack(t)
 const GUIDS = ['one@x', 'two@x', 'three@x']
@@ -125,6 +129,47 @@ t.test('check finds a read model that lies, a wrong range, a missing package; --
   )
   await stack.settle()
   t.equal(JSON.parse((await check(stack.url, 'one@x')).text).addons['one@x'].updates[0].version, '3.0')
+})
+
+t.test('check finds facts that workers can not read', async (t) => {
+  await stack.empty()
+  const compatibility = { firefox: { min: '57.0' } }
+  await stack.load(
+    ['one@x', 'two@x', 'three@x'].map((guid) => ({ guid, versions: [{ version: '1.0', compatibility }] })),
+  )
+  await stack.owner.write("UPDATE candidates SET facts = CONCAT(facts, x'1F') WHERE guid = 'one@x'")
+  // Against the constraints, so that all tables agree on it.
+  await stack.owner.write('SET SESSION check_constraint_checks = OFF')
+  await stack.owner.write(
+    "UPDATE versions SET version = CONCAT('1', x'1F', '0') WHERE addon_id = (SELECT id FROM addons WHERE guid = 'two@x')",
+  )
+  await stack.owner.write(
+    "UPDATE candidates SET facts = REPLACE(facts, CONCAT(x'1F', '1.0'), CONCAT(x'1F', '1', x'1F', '0')) WHERE guid = 'two@x'",
+  )
+  await stack.owner.write('SET SESSION check_constraint_checks = ON')
+  const { primary, editor, store } = stack
+  for (const fix of [false, true]) {
+    const { problems: found } = await checkCatalogue({ primary, editor, store, fix, progress: () => {} })
+    t.match(found, [
+      { kind: 'read model', guid: 'one@x', detail: /can't be read/, fixed: fix },
+      { kind: 'read model', guid: 'two@x', detail: /other tables have it/, fixed: false },
+    ])
+  }
+  t.match(await problems(), [{ guid: 'two@x' }], 'what could be mended is')
+  t.equal((await problems()).length, 1)
+})
+
+t.test('check holds announced hashes against the package, whatever their kind', async (t) => {
+  await stack.empty()
+  const bytes = makeZip([{ name: 'manifest.json', content: manifest() }])
+  await writeFile(join(stack.folder, 'alpha.xpi'), bytes)
+  const file = { path: 'alpha.xpi', hash: `sha512:${createHash('sha512').update(bytes).digest('hex')}` }
+  await stack.load([{ guid: 'alpha@example.test', versions: [{ version: '1.0', file }] }])
+  t.strictSame(await problems(), [])
+  await stack.owner.write("UPDATE files SET hash = CONCAT('sha512:', REPEAT('0', 128))")
+  const addons = await stack.owner.rows('SELECT id FROM addons')
+  await stack.editor.rebuildCandidates(addons.map(({ id }) => id as number))
+  t.match(await problems(), [{ kind: 'hash', detail: /sha512:0000.* is announced, but the package has sha512:/ }])
 })
 
 t.test("the command line's account can't change audit, nor can the workers' write at all", async (t) => {

@@ -4,16 +4,20 @@
  * that other edits get through in its midst.
  */
 
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { Followers, Primary } from '../../database/index.ts'
 import { reasonOf, VersioncheckError } from '../../errors.ts'
-import type { Store } from '../../files/index.ts'
-import { BAD_LINES_SHOWN, LINE_BYTES_MAX, REPLICAS_WAIT_S_MAX } from '../../limits.ts'
+import { hashOfFile, type Store } from '../../files/index.ts'
+import {
+  BAD_LINES_SHOWN,
+  BATCH_CHARACTERS_MAX,
+  CATEGORIES_A_FILE_MAX,
+  LINE_BYTES_MAX,
+  REPLICAS_WAIT_S_MAX,
+} from '../../limits.ts'
 import { type Editor, loadApplicationIds } from '../edit.ts'
 import { type AddonLine, leftOutFields, parseLine, type VersionLine } from '../format.ts'
 import { findVersion, mergeLine, type PackageFacts } from '../merge.ts'
@@ -24,7 +28,7 @@ import { Claims } from './claims.ts'
 import { readLines } from './lines.ts'
 import { pickSlugs, pickUsernames } from './names.ts'
 import { createFetcher, type Fetcher, findPackage } from './packages.ts'
-import { readUpdateManifest } from './update-manifest.ts'
+import { readUpdateManifest, type UpdateManifest } from './update-manifest.ts'
 import { checkAgainstCatalogue, checkWithinFile } from './validate.ts'
 
 export interface ImportOptions {
@@ -83,9 +87,11 @@ interface Item {
   /** Of the line, or of the add-on within an update.json. */
   readonly number: number
   readonly value: unknown
-  /** Why `value` is no JSON. */
+  /** Why `value` is none, or can't be taken. */
   readonly unreadable?: string
   readonly part: number
+  /** How long it is, where that is known. */
+  readonly characters: number
 }
 
 /** Throws `import_refused` where there are bad lines and `skipBad` isn't set, with the report as its details. */
@@ -172,6 +178,7 @@ class Import {
     const applications = new Set((await loadApplicationIds(primary)).keys())
     let waiting: { number: number; line: AddonLine }[] = []
     let addons = 0
+    const categories = new Set<string>()
     const checkLines = async (these: typeof waiting) => {
       const reasons = await checkAgainstCatalogue(
         primary,
@@ -205,6 +212,9 @@ class Import {
         this.leave((leftOutFields as readonly string[]).includes(field) ? field : `${field} (unknown)`)
       this.raiseFloors(line)
       const reasons = checkWithinFile(line, applications, this.claims)
+      for (const category of line.categories ?? []) categories.add(category)
+      if (categories.size > CATEGORIES_A_FILE_MAX)
+        reasons.push(`categories: there are more than ${CATEGORIES_A_FILE_MAX} different ones up to here`)
       reasons.push(...(await this.checkPackages(number, line)))
       if (reasons.length > 0) this.refuse(number, reasons)
       else waiting.push({ number, line })
@@ -274,7 +284,7 @@ class Import {
     const { hash } = file ?? {}
     if (hash) {
       const [algorithm, digest] = hash.toLowerCase().split(':') as [string, string]
-      const actual = algorithm === 'sha256' ? facts.digest : await digestOf(path, algorithm)
+      const actual = algorithm === 'sha256' ? facts.digest : await hashOfFile(path, algorithm)
       if (actual !== digest) throw new Error(`has the ${algorithm} ${actual}, not the one that is given`)
     }
     return facts
@@ -285,6 +295,7 @@ class Import {
     const { batch, progress, followers, primary } = this.options
     let lines: { number: number; line: AddonLine }[] = []
     let guids = new Set<string>()
+    let length = 0
     let addons = 0
     let previous: string | undefined
     let keepsPace = true
@@ -299,16 +310,18 @@ class Import {
     }
     const turns = new Turns()
     try {
-      for await (const { number, value, unreadable, part } of items) {
+      for await (const { number, value, unreadable, part, characters } of items) {
         if (unreadable !== undefined || this.bad.has(number)) continue
         const parsed = parseLine(value)
         if (parsed.kind !== 'addon') continue
         const line = parsed.addon
-        if (lines.length >= batch || guids.has(line.guid)) {
+        length += characters
+        if (lines.length >= batch || guids.has(line.guid) || (length > BATCH_CHARACTERS_MAX && lines.length > 0)) {
           const these = lines
           await turns.begin(() => applyLines(these, part))
           lines = []
           guids = new Set()
+          length = characters
         }
         lines.push({ number, line })
         guids.add(line.guid)
@@ -387,7 +400,7 @@ class Import {
 function forgetAddresses({ versions }: AddonLine, fetched: ReadonlyMap<number, PackageFacts>): void {
   for (const place of fetched.keys()) {
     const file = versions?.[place]?.file
-    if (file !== undefined) file.url = null
+    if (file) file.url = null
   }
 }
 
@@ -405,23 +418,26 @@ async function* itemsOf(path: string): AsyncGenerator<Item> {
       await othersTurn()
     }
     if (text === undefined) {
-      yield { number, value: undefined, unreadable: `is no UTF-8, or longer than ${LINE_BYTES_MAX} bytes`, part }
+      yield {
+        number,
+        value: undefined,
+        unreadable: `is no UTF-8, or longer than ${LINE_BYTES_MAX} bytes`,
+        part,
+        characters: 0,
+      }
       continue
     }
     try {
-      yield { number, value: JSON.parse(text), part }
+      yield { number, value: JSON.parse(text), part, characters: text.length }
     } catch (error) {
-      yield { number, value: undefined, unreadable: `is no JSON: ${reasonOf(error)}`, part }
+      yield { number, value: undefined, unreadable: `is no JSON: ${reasonOf(error)}`, part, characters: 0 }
     }
   }
 }
 
-async function* manifestItems(lines: readonly unknown[]): AsyncGenerator<Item> {
-  for (const [index, value] of lines.entries()) yield { number: index + 1, value, part: (index + 1) / lines.length }
-}
-
-async function digestOf(path: string, algorithm: string): Promise<string> {
-  const hash = createHash(algorithm)
-  for await (const chunk of createReadStream(path)) hash.update(chunk)
-  return hash.digest('hex')
+async function* manifestItems(lines: UpdateManifest['lines']): AsyncGenerator<Item> {
+  for (const [index, { value, fault }] of lines.entries()) {
+    const item = { number: index + 1, value, part: (index + 1) / lines.length, characters: 0 }
+    yield fault === undefined ? item : { ...item, unreadable: fault }
+  }
 }

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { Statements } from '../../database/index.ts'
 import type { AddonLine } from '../format.ts'
+import { DEFAULT_LOCALE } from '../merge.ts'
 import type { Author } from '../state.ts'
 
 const SLUG_LENGTH = 60
@@ -69,9 +70,11 @@ function slugify(text: string): string {
 }
 
 /** The likely ones first; the last is as good as unique. */
-function slugCandidates({ guid, name, default_locale: locale = 'en-US' }: AddonLine): string[] {
+function slugCandidates({ guid, name, default_locale: locale }: AddonLine): string[] {
   const title =
-    typeof name === 'string' ? name : (name?.[locale] ?? Object.values(name ?? {}).find((text) => text !== null))
+    typeof name === 'string'
+      ? name
+      : (name?.[locale ?? DEFAULT_LOCALE] ?? Object.values(name ?? {}).find((text) => text !== null))
   const base = slugify(title ?? guid.replace(/@.*$/, '').replaceAll(/[{}]/g, ''))
   const numbered = Array.from({ length: ALTERNATIVES - 1 }, (_, index) => `${base}-${index + 2}`)
   return [base, ...numbered, `${base}-${digest(guid)}`]

@@ -3,9 +3,18 @@
  * held against each other and, some hundred at a time, against what the catalogue has.
  */
 
+import type { Channel } from '../../addon/index.ts'
 import type { Statements } from '../../database/index.ts'
+import {
+  APP_VERSION_LENGTH_MAX,
+  FACTS_BYTES_MAX,
+  FILENAME_LENGTH_MAX,
+  SLUG_LENGTH_MAX,
+  URL_LENGTH_MAX,
+  VERSION_LENGTH_MAX,
+} from '../../limits.ts'
 import type { AddonLine } from '../format.ts'
-import { findVersion } from '../merge.ts'
+import { channelAfter, findVersion } from '../merge.ts'
 import type { VersionState } from '../state.ts'
 import type { Claims } from './claims.ts'
 
@@ -51,8 +60,33 @@ export function checkWithinFile(line: AddonLine, applications: ReadonlySet<strin
       reasons.push(`${at}.compatibility.${application}: no such application; "catalog app add" makes it known`)
     }
   }
+  if (factsBytes(line, applications.size) > FACTS_BYTES_MAX)
+    reasons.push(`versions: what may be offered of them has more than ${FACTS_BYTES_MAX} bytes`)
   return reasons
 }
+
+/** Of one version for one application: numbers, separators, and the hashes of its package. */
+const CANDIDATE_BYTES = 320
+const CANDIDATE_BYTES_MAX =
+  CANDIDATE_BYTES + 4 * (VERSION_LENGTH_MAX + FILENAME_LENGTH_MAX + URL_LENGTH_MAX + 2 * APP_VERSION_LENGTH_MAX)
+
+/** At most so much does the read model hold of the versions of a line; 0 where they are too few to matter. */
+function factsBytes({ versions = [] }: AddonLine, applications: number): number {
+  if (versions.length * applications * CANDIDATE_BYTES_MAX < FACTS_BYTES_MAX) return 0
+  let bytes = 0
+  for (const { version, compatibility, file } of versions) {
+    const { filename, url } = file ?? {}
+    const each =
+      CANDIDATE_BYTES + Buffer.byteLength(`${version}${url ?? ''}`) + Buffer.byteLength(filename ?? `${SLUG}${version}`)
+    // Without ranges those of its package count, for both kinds of Firefox.
+    for (const range of compatibility ? Object.values(compatibility) : [null, null])
+      bytes += each + Buffer.byteLength(`${range?.min ?? ''}${range?.max ?? ''}`)
+  }
+  return bytes
+}
+
+/** In place of one that isn't known yet. */
+const SLUG = '-'.repeat(SLUG_LENGTH_MAX)
 
 /** Holds lines against the catalogue; returns the reasons of each, in order. */
 export async function checkAgainstCatalogue(statements: Statements, lines: readonly AddonLine[]): Promise<Reasons[]> {
@@ -78,8 +112,7 @@ export async function checkAgainstCatalogue(statements: Statements, lines: reado
         if (places.has(match.id)) reasons.push(`${at}: versions[${places.get(match.id)}] is the same stored version`)
         places.set(match.id, place)
         const namesake = versions.find(
-          ({ channel, version: number }) =>
-            channel === (version.channel ?? match.channel) && number === version.version,
+          ({ channel, version: number }) => channel === channelAfter(match, version) && number === version.version,
         )
         if (version.id !== undefined && version.id !== match.id)
           reasons.push(`${at}.id: version ${version.version} has the id ${match.id}`)
@@ -100,7 +133,7 @@ export async function checkAgainstCatalogue(statements: Statements, lines: reado
 
 interface StoredVersion {
   readonly id: number
-  readonly channel: string
+  readonly channel: Channel
   readonly version: string
   readonly file: { readonly id: number }
 }
@@ -128,7 +161,7 @@ async function loadKnown(statements: Statements, lines: readonly AddonLine[]) {
     versionsOf.set(addon_id as number, list)
     list.push({
       id: id as number,
-      channel: channel as string,
+      channel: channel as Channel,
       version: version as string,
       file: { id: file_id as number },
     })
