@@ -86,7 +86,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   let caughtUpAt = Number.NEGATIVE_INFINITY
   /** Every public add-on is held, unless one had to go since. */
   let complete: { readonly evictions: number } | undefined =
-    memory && restored?.isComplete ? { evictions: memory.evictions } : undefined
+    restored?.isComplete && memory?.evictions === 0 ? { evictions: 0 } : undefined
   let loading: AbortController | undefined
 
   const applications = createApplications(replicas, restored?.applications)
@@ -267,6 +267,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   if (restored !== undefined) {
     for (const guid of restored.pending) lookup.refresh(guid)
     void applications.refresh()
+    // What was kept was not all, as when its worker ended while it was filled, or had less room than this one.
+    if (memory !== undefined && complete === undefined && memory.size < memoryEntries) void load(memory)
   }
   // A moment for the feed: a worker that has something to serve should know at once how old it is.
   for (const giveUpAt = performance.now() + START_WAIT_MS; performance.now() < giveUpAt && !isFresh(); ) await sleep(10)

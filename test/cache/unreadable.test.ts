@@ -25,8 +25,8 @@ async function another(
   const lines: object[] = []
   const log = pino({ level: 'error' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const config = readConfig({ PORT: '0', DATA_DIR: join(stack.folder, `data ${Math.random()}`), ...environment })
-  const { readers, cacheSecret } = stack.databases
-  const worker = await startWorker({ config, readers, cacheSecret, uws: loadLibrary().uws, log })
+  const { readers, cacheSecret, identity } = stack.databases
+  const worker = await startWorker({ config, readers, cacheSecret, identity, uws: loadLibrary().uws, log })
   t.teardown(() => worker.close())
   return { worker, logged: () => lines }
 }
