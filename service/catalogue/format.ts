@@ -21,10 +21,7 @@ export const leftOutFields = ['license', 'support_url', 'support_email', 'previe
 
 /** A text that a rule (rules.ts) finds no fault with. */
 const ruled = (faultOf: (text: string) => string | undefined) =>
-  z.string().superRefine((text, context) => {
-    const fault = faultOf(text)
-    if (fault !== undefined) context.addIssue(fault)
-  })
+  z.string().refine((text) => faultOf(text) === undefined, { error: ({ input }) => faultOf(input as string) ?? '' })
 const line = (max: number) => ruled((text) => lineFault(text, max))
 const prose = ruled(proseFault)
 /** A field that has no default, so that `null` leaves it as it is, as if it were absent. */

@@ -52,6 +52,9 @@ export function localeFault(text: string): string | undefined {
   return text.length <= LOCALE_LENGTH_MAX && LOCALE.test(text) ? undefined : 'is not a locale'
 }
 
+/** Nearly all of them, as they are exported; the last days of months want a second look. */
+const PLAIN_TIME = /^[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/
+
 const FIRST_YEAR = Date.UTC(1000, 0, 1)
 const AFTER_LAST_YEAR = Date.UTC(10_000, 0, 1)
 
@@ -60,6 +63,7 @@ const AFTER_LAST_YEAR = Date.UTC(10_000, 0, 1)
  * hold. Without a zone it is UTC, whatever the machine's is.
  */
 export function storedTime(text: string): string | undefined {
+  if (PLAIN_TIME.test(text)) return `${text.slice(0, 10)} ${text.slice(11, 19)}`
   const [, day, minute = '00:00', second = ':00', sign, hours = '0', minutes = '0'] = TIME.exec(text) ?? []
   if (day === undefined || Number(hours) > 23 || Number(minutes) > 59) return undefined
   const written = `${day}T${minute}${second}`
