@@ -73,13 +73,36 @@ export function mergeLine(stored: StoredAddon | undefined, line: AddonLine, opti
   }
 }
 
-/** The stored version that a version of a line means: by id, else by channel and number. */
-export function findVersion(stored: readonly VersionState[], line: VersionLine): VersionState | undefined {
-  if (line.id !== undefined) {
-    const byId = stored.find(({ id }) => id === line.id)
-    if (byId !== undefined) return byId
+/** Versions that one looks for, by id or by name. */
+export type Named = Pick<VersionState, 'id' | 'channel' | 'version'>
+
+/** Finds versions of one add-on, however many it has. */
+export class VersionIndex<Version extends Named> {
+  private readonly byId = new Map<number, Version>()
+  private readonly byName = new Map<string, Version>()
+
+  constructor(versions: readonly Version[]) {
+    for (const version of versions) {
+      if (version.id !== undefined) this.byId.set(version.id, version)
+      const name = nameOf(version)
+      // The first of a name, as a search from the front would find it.
+      if (!this.byName.has(name)) this.byName.set(name, version)
+    }
   }
-  return stored.find(({ channel, version }) => channel === (line.channel ?? 'listed') && version === line.version)
+
+  /** The version that one of a line means: by id, else by channel and number. */
+  meantBy({ id, channel, version }: VersionLine): Version | undefined {
+    const byId = id === undefined || id === null ? undefined : this.byId.get(id)
+    return byId ?? this.named({ channel: channel ?? 'listed', version })
+  }
+
+  named(name: Pick<Named, 'channel' | 'version'>): Version | undefined {
+    return this.byName.get(nameOf(name))
+  }
+}
+
+function nameOf({ channel, version }: Pick<Named, 'channel' | 'version'>): string {
+  return `${channel}\n${version}`
 }
 
 /** The channel that a version has after a line; `stored`: what it means, undefined where that is new. */
@@ -99,8 +122,9 @@ function mergeVersions(
 ): VersionState[] {
   const merged = new Map(stored.map((version) => [version.id, version]))
   const created: VersionState[] = []
+  const index = new VersionIndex(stored)
   for (const [place, line] of lines.entries()) {
-    const old = findVersion(stored, line)
+    const old = index.meantBy(line)
     const version = mergeVersion(old, line, options.packages.get(place), options)
     if (old === undefined) created.push(version)
     else merged.set(old.id, version)

@@ -2,6 +2,7 @@
 
 import { basename } from 'node:path'
 import { mozCompare } from 'addons-moz-compare'
+import { packAppVersion } from '../addon/index.ts'
 import { VersioncheckError } from '../errors.ts'
 import type { Store } from '../files/index.ts'
 import type { Editor } from './edit.ts'
@@ -71,6 +72,10 @@ export async function publishPackage({ editor, store, guid, path, releaseNotes }
     warnings.push(
       `${higher} is a higher number, yet ${version} is what is served now, being the newest row; Firefox doesn't go back to it`,
     )
+  }
+  for (const [application, { min, max }] of Object.entries(pack.ranges)) {
+    if (packAppVersion(min) > packAppVersion(max))
+      warnings.push(`its minimum ${min} is above its maximum ${max}: no ${application} is offered it`)
   }
   return { package: pack, created: saved?.transition.before === undefined, warnings }
 }

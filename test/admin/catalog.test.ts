@@ -231,6 +231,17 @@ t.test('beside a server it uses the same one, and clients see what it does', asy
     t.match(await runToEnd(reader), { code: 0, stderr: '' }, 'a reader that has seen enough')
   })
 
+  t.test('a range that holds nothing is told of', async (t) => {
+    const path = join(folder, 'reversed.xpi')
+    const gecko = { id: 'reversed@x', strict_min_version: '130.0', strict_max_version: '120.0' }
+    const content = manifest({ version: '1.0', browser_specific_settings: { gecko } })
+    await writeFile(path, makeZip([{ name: 'manifest.json', content }]))
+    t.match(await json('version', 'add', 'reversed@x', path), {
+      code: 0,
+      warnings: [/no Mozilla signature/, 'its minimum 130.0 is above its maximum 120.0: no firefox is offered it'],
+    })
+  })
+
   t.test('the audit knows who', async (t) => {
     await catalog('addon', 'set-status', GUID, 'approved', '--as', 'ann')
     t.match(await json('addon', 'show', GUID), { history: [{ actor: 'ann', action: 'addon.status' }] })

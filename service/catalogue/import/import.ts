@@ -20,7 +20,7 @@ import {
 } from '../../limits.ts'
 import { type Editor, loadApplicationIds } from '../edit.ts'
 import { type AddonLine, leftOutFields, parseLine, type VersionLine } from '../format.ts'
-import { findVersion, mergeLine, type PackageFacts } from '../merge.ts'
+import { mergeLine, type PackageFacts, VersionIndex } from '../merge.ts'
 import type { IdFloors } from '../save.ts'
 import type { AddonState, Author } from '../state.ts'
 import { readPackage } from '../xpi.ts'
@@ -371,13 +371,14 @@ class Import {
   }
 
   private countVersions(line: AddonLine, { versions }: AddonState): void {
-    const states = (line.versions ?? []).map((version) => findVersion(versions, version))
+    const index = new VersionIndex(versions)
+    const states = (line.versions ?? []).map((version) => index.meantBy(version))
+    const lastOld = states.findLastIndex((state) => state?.id !== undefined)
     for (const [place, state] of states.entries()) {
       if (state === undefined) continue
       if (state.file.package === null && state.file.url === null) this.counts.withoutPackage++
       if (Object.keys(state.compatibility).length === 0) this.counts.withoutRange++
-      const isNew = state.id === undefined
-      if (isNew && states.slice(place + 1).some((later) => later?.id !== undefined)) this.counts.outOfOrder++
+      if (state.id === undefined && place < lastOld) this.counts.outOfOrder++
     }
   }
 

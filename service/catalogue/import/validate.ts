@@ -14,8 +14,7 @@ import {
   VERSION_LENGTH_MAX,
 } from '../../limits.ts'
 import type { AddonLine } from '../format.ts'
-import { channelAfter, findVersion } from '../merge.ts'
-import type { VersionState } from '../state.ts'
+import { channelAfter, VersionIndex } from '../merge.ts'
 import type { Claims } from './claims.ts'
 
 /** What is wrong with one line, a clause each. */
@@ -104,16 +103,15 @@ export async function checkAgainstCatalogue(statements: Statements, lines: reado
       if (owner !== undefined && owner !== line.guid) reasons.push(`slug: "${line.slug}" belongs to ${owner}`)
     }
     const versions = stored === undefined ? [] : (known.versionsOf.get(stored.id) ?? [])
+    const index = new VersionIndex(versions)
     const places = new Map<number | undefined, number>()
     for (const [place, version] of (line.versions ?? []).entries()) {
       const at = `versions[${place}]`
-      const match = findVersion(versions as VersionState[], version)
+      const match = index.meantBy(version)
       if (match !== undefined) {
         if (places.has(match.id)) reasons.push(`${at}: versions[${places.get(match.id)}] is the same stored version`)
         places.set(match.id, place)
-        const namesake = versions.find(
-          ({ channel, version: number }) => channel === channelAfter(match, version) && number === version.version,
-        )
+        const namesake = index.named({ channel: channelAfter(match, version), version: version.version })
         if (version.id !== undefined && version.id !== match.id)
           reasons.push(`${at}.id: version ${version.version} has the id ${match.id}`)
         else if (namesake !== undefined && namesake.id !== match.id)
