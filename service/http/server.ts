@@ -90,6 +90,8 @@ export function listen(options: ServerOptions): Server {
   hitTimer.unref()
 
   const heads = new HeadReader()
+  // An access log that can be replayed; at no other level do clients' queries stand in the log.
+  const isTraced = log.isLevelEnabled('trace')
 
   const guarded = (handler: Handler) => (res: HttpResponse, req: HttpRequest) => {
     heads.read(req)
@@ -97,6 +99,7 @@ export function listen(options: ServerOptions): Server {
       res.close()
       return
     }
+    if (isTraced) log.trace({ method: req.getMethod(), target: targetOf(req) }, 'request')
     if (hitDue) {
       hitDue = false
       log.info({ method: req.getMethod(), path: req.getUrl() }, 'hit')
@@ -195,6 +198,11 @@ class HeadReader {
         break
     }
   }
+}
+
+function targetOf(req: HttpRequest): string {
+  const query = req.getQuery()
+  return query === undefined ? req.getUrl() : `${req.getUrl()}?${query}`
 }
 
 /** `*` stands for all tags, and so for those of other lines too. */

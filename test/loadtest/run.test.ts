@@ -11,6 +11,7 @@ import { chromium } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { generateAddons } from '../../loadtest/generate/index.ts'
 import { findCapacity } from '../../loadtest/run/capacity.ts'
+import { readLog } from '../../loadtest/run/replay.ts'
 import type { RunReport } from '../../loadtest/run/report.ts'
 import { freePort } from '../harness/ports.ts'
 import { root, startServer } from '../harness/server.ts'
@@ -198,6 +199,16 @@ t.test('a log is asked again, all of it, in its time', async (t) => {
   t.equal((JSON.parse(stdout) as RunReport).offered.answered, 60)
   t.strictSame([...asked].sort(), lines.map((_, index) => `/update/?id=${index}`).sort())
   t.ok(Date.now() - begunAt > 2_500, 'three seconds took three')
+})
+
+t.test('our own log at level trace is one', async (t) => {
+  const server = await startServer(t, { LOG_LEVEL: 'trace' })
+  const targets = ['/update/?id=one@x&version=1', '/update/two@x.json', '/__lbheartbeat__']
+  for (const target of targets) await (await fetch(`${server.url}${target}`)).arrayBuffer()
+  await server.stop()
+  const log = join(await makeFolder(t), 'own.log')
+  await writeFile(log, server.output())
+  t.strictSame((await readLog(log)).paths, targets)
 })
 
 t.test('what goes wrong is told', async (t) => {
