@@ -9,7 +9,7 @@ import t from 'tap'
 import { createEditor } from '../../service/catalogue/index.ts'
 import { metricsOf } from '../faults/watch.ts'
 import { type Observation, observe, startClients, until } from '../harness/clients.ts'
-import { openCatalog, startDatabases } from '../harness/databases.ts'
+import { openCatalog, snapshotFolderOf, startDatabases } from '../harness/databases.ts'
 import { lineWith, mergeLines, setFileStatus } from '../harness/edits.ts'
 import { startMemcached } from '../harness/memcached.ts'
 import { type ServerProcess, startServer } from '../harness/server.ts'
@@ -125,7 +125,9 @@ t.test('a dump is restored, and edits take the numbers of those that it undid', 
   const kept = [whole, lateAgain, started]
   for (const { dataDir } of kept) {
     await until('a snapshot lies there', () =>
-      readdirSync(join(dataDir, 'snapshots')).some((name) => name.endsWith('.snapshot')),
+      readdirSync(snapshotFolderOf({ ...databases.environment, DATA_DIR: dataDir })).some((name) =>
+        name.endsWith('.snapshot'),
+      ),
     )
   }
   await Promise.all([...databases.replicas, databases.primary].map((server) => server.kill()))
