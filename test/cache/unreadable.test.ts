@@ -14,6 +14,7 @@ import { startStack } from '../harness/stack.ts'
 const stack = await startStack(t)
 const compatibility = { firefox: {} }
 const guids = Array.from({ length: 600 }, (_, index) => `addon-${index}@x`)
+const AT_ONCE = 50
 const BAD = ['addon-7@x', 'addon-300@x', 'addon-599@x']
 const NOTHING = (guid: string) => `{"addons": {"${guid}": {"updates": []}}}`
 
@@ -54,7 +55,11 @@ async function spoil(): Promise<void> {
 }
 
 async function judge(t: Test, url: string): Promise<void> {
-  const replies = await Promise.all(guids.map((guid) => check(url, guid)))
+  const replies = []
+  // Not all at once: 300 ms is what each may take.
+  for (let first = 0; first < guids.length; first += AT_ONCE) {
+    replies.push(...(await Promise.all(guids.slice(first, first + AT_ONCE).map((guid) => check(url, guid)))))
+  }
   for (const [index, { status, text }] of replies.entries()) {
     const guid = guids[index] as string
     const isRight = BAD.includes(guid) ? text === NOTHING(guid) : text.includes('"version": "2.0"')
