@@ -13,13 +13,14 @@ import {
   REPLICA_CONNECTIONS_MAX,
   SHARED_LANES,
   STALE_RETRY_MS,
+  UNKNOWN_GUIDS_MAX,
 } from '../limits.ts'
 import { counterOf, type EntryMemory, type Found, makeEntry, type Offer, type RenderOptions } from '../update/index.ts'
 import { type Batcher, createBatcher } from './batch.ts'
 import type { Memory } from './memory.ts'
+import { RecentGuids } from './recent-guids.ts'
 import type { Shared } from './shared.ts'
 import type { Answered, Source } from './source.ts'
-import { UnknownGuids } from './unknown-guids.ts'
 
 export interface LookupOptions {
   readonly source: Source
@@ -75,7 +76,9 @@ export function createLookup(options: LookupOptions): Lookup {
   /** What has changed, in the order it will be asked for; and what of it is being asked for now. */
   const stale = new Set<string>()
   const refreshing = new Set<string>()
-  const unknown = new UnknownGuids()
+  /** Guids that nobody knows: asked for again and again by clients that have add-ons from elsewhere. */
+  const unknown = new RecentGuids(UNKNOWN_GUIDS_MAX)
+  const askedOnce = new RecentGuids(memory?.entriesMax ?? 0)
   let waiting = 0
   /** After a failure what has changed is asked for again only then; clients are answered before. */
   let staleRetryAt = 0
@@ -184,7 +187,8 @@ export function createLookup(options: LookupOptions): Lookup {
       return false
     })
     if (isHeld) {
-      const entries = current.map((guid) => {
+      const kept = current.filter((guid) => !offers.has(guid) || isWorthHolding(guid))
+      const entries = kept.map((guid) => {
         const offer = offers.get(guid)
         return { guid, counter, entry: offer && makeEntry(offer, counter, rendering) }
       })
@@ -209,6 +213,17 @@ export function createLookup(options: LookupOptions): Lookup {
       if (refreshing.has(guid)) stale.add(guid)
     }
     if (stale.size > 0) batches.wake()
+  }
+
+  /**
+   * Where others would have to go for it, an add-on is held once it is asked for again: most at the end of the tail are not, and
+   * rendering their answers costs more than the query.
+   */
+  function isWorthHolding(guid: string): boolean {
+    if (memory === undefined || shared !== undefined || memory.size < memory.entriesMax) return true
+    if (refreshing.has(guid) || memory.has(guid) || askedOnce.has(guid)) return true
+    askedOnce.add(guid)
+    return false
   }
 
   /** As it was at a point of the feed; what is held may be newer. */

@@ -339,3 +339,32 @@ t.test(
     t.ok(bench.timeline.isCurrent('b@x', 10, 1), 'of others it is')
   },
 )
+
+t.test('where memory is full an add-on is held once it is asked for again', async (t) => {
+  const memory = new Memory({ entriesMax: 2 })
+  const { questions, ask } = prepare(t, { memory })
+  for (const guid of ['one@x', 'two@x', 'three@x', 'three@x', 'one@x']) {
+    const asked = ask(guid)
+    await turn()
+    await questions.at(-1)?.answer(10)
+    t.equal(asked.found.length, 1, `${guid} is answered`)
+    if (guid === 'two@x') t.ok(memory.has('one@x') && memory.has('two@x'), 'as long as there is room, at once')
+    if (guid === 'three@x' && questions.length === 3) t.notOk(memory.has('three@x'), 'nobody has to go for it yet')
+  }
+  t.ok(memory.has('three@x'))
+  t.equal(memory.size, 2)
+})
+
+t.test('where memory is full what is held, or changes, is kept up to date all the same', async (t) => {
+  const memory = new Memory({ entriesMax: 1 })
+  const { lookup, questions, ask, timeline } = prepare(t, { memory })
+  ask('one@x')
+  await turn()
+  await questions.at(-1)?.answer(10)
+  timeline.see(11)
+  memory.markOutdated('one@x', 11)
+  lookup.refresh('one@x')
+  await turn()
+  await questions.at(-1)?.answer(11)
+  t.equal(counterOf(memory.entryOf('one@x') as NonNullable<ReturnType<Memory['entryOf']>>), 11)
+})

@@ -1,10 +1,13 @@
-/** Guids that nobody knows: asked for again and again by clients that have add-ons from elsewhere. Bounded; the oldest half goes. */
+/** Guids that were met lately. Bounded; where it is full the older half goes. */
 
-import { UNKNOWN_GUIDS_MAX } from '../limits.ts'
-
-export class UnknownGuids {
+export class RecentGuids {
+  private readonly max: number
   private recent = new Set<string>()
   private older = new Set<string>()
+
+  constructor(max: number) {
+    this.max = max
+  }
 
   get size(): number {
     return this.recent.size + this.older.size
@@ -15,7 +18,7 @@ export class UnknownGuids {
   }
 
   add(guid: string): void {
-    if (this.recent.size >= UNKNOWN_GUIDS_MAX / 2) {
+    if (this.recent.size >= this.max / 2) {
       this.older = this.recent
       this.recent = new Set()
     }
