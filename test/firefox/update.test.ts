@@ -1,6 +1,6 @@
 /** A real Firefox that asks us instead of addons.mozilla.org: checks, downloads, installs and refuses. */
 
-import { copyFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import t from 'tap'
 import { type Answer, startFirefox } from '../harness/firefox.ts'
 import { startStack } from '../harness/stack.ts'
@@ -70,7 +70,7 @@ t.test('a package whose hash is not the announced one is refused', async (t) => 
   const id = 'hash@firefox.test'
   await firefox.installAddon(await publish(stack, { id, version: '1.0' }))
   await publish(stack, { id, version: '2.0' })
-  await replacePackage(id, '2.0')
+  await damagePackage(id, '2.0')
 
   t.same(await firefox.checkForUpdate(id, 'user'), { version: '2.0', status: 'NO_ERROR' }, 'it is offered')
   const before = (await downloads()).length
@@ -120,12 +120,15 @@ t.test('nobody but us has answered', async (t) => {
   t.comment(`wanted elsewhere, in vain: ${firefox.refused.join(', ') || 'nothing'}`)
 })
 
-/** Puts another package in the place of the one that the announced hash names: what a damaged or forged one looks like. */
-async function replacePackage(guid: string, version: string): Promise<void> {
+/** Changes one bit of the package that the announced hash names: of another length it would not be handed out at all. */
+async function damagePackage(guid: string, version: string): Promise<void> {
   const [row] = await stack.primary.rows(
     'SELECT f.package FROM files AS f JOIN versions AS v ON v.id = f.version_id JOIN addons AS a ON a.id = v.addon_id WHERE a.guid = ? AND v.version = ?',
     [guid, version],
   )
-  const other = await makeXpi(stack.folder, { id: guid, version, name: 'Another package' })
-  await copyFile(other, stack.store.pathOf(row?.package as string))
+  const path = stack.store.pathOf(row?.package as string)
+  const bytes = await readFile(path)
+  const middle = bytes.length >> 1
+  bytes[middle] = (bytes[middle] as number) ^ 1
+  await writeFile(path, bytes)
 }
