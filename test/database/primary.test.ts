@@ -1,7 +1,8 @@
 /** The connection of a writer: what it says when the server, or the account, is the reason. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { endpointAs, openPrimary } from '../../service/database/index.ts'
+import { endpointAs, openFollowers, openPrimary } from '../../service/database/index.ts'
 import { startStack } from '../harness/stack.ts'
 
 const stack = await startStack(t)
@@ -43,4 +44,18 @@ t.test('two transactions at once on one connection come one after the other', as
     })
   await Promise.all([work('one'), work('other')])
   t.strictSame(seen, ['one begins', 'one ends', 'other begins', 'other ends'])
+})
+
+t.test('a replica that has no account yet is waited for, as long as one waits for what it applies', async (t) => {
+  const endpoint = { ...stack.databases.owner, user: 'late', password: 'late' }
+  const early = openFollowers([endpoint])
+  t.teardown(() => early.close())
+  t.strictSame(await early.wait('', 0.2), [endpoint], 'in vain')
+  const followers = openFollowers([endpoint])
+  t.teardown(() => followers.close())
+  const waiting = followers.wait('', 10)
+  await sleep(300)
+  await stack.owner.write("CREATE USER late IDENTIFIED BY 'late'")
+  await stack.owner.write('GRANT SELECT ON *.* TO late')
+  t.strictSame(await waiting, [])
 })
