@@ -57,14 +57,12 @@ export async function saveAddons(
   const writer = new Writer(statements, applications, floors)
   const ids = await writer.addons(changed.map(({ transition }) => transition))
   const identified = changed.map(({ transition }, index) => ({ ...transition, id: ids[index] as number }))
-  // The connection runs one after the other; asked for at once, the next one is ready when the one before ends.
-  await Promise.all([
-    writer.details(identified),
-    writer.authors(identified),
-    writer.categories(identified),
-    writer.tags(identified),
-    writer.versions(identified),
-  ])
+  // One after the other: a statement behind one that ended the transaction, as a deadlock does, would be committed by itself.
+  await writer.details(identified)
+  await writer.authors(identified)
+  await writer.categories(identified)
+  await writer.tags(identified)
+  await writer.versions(identified)
   return changed.map(({ transition, differences }, index) => ({ id: ids[index] as number, transition, differences }))
 }
 
