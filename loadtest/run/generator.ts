@@ -47,7 +47,7 @@ interface Client {
   setRequests(requests: readonly unknown[]): void
   on(event: 'request' | 'timeout', listener: () => void): void
   on(event: 'connError', listener: (error: NodeJS.ErrnoException) => void): void
-  on(event: 'headers', listener: (answer: { statusCode: number }) => void): void
+  on(event: 'headers', listener: (answer: { statusCode: number; headers: readonly string[] }) => void): void
 }
 
 /** Of one process. */
@@ -124,11 +124,14 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
   let sentAt = 0
   let isWaiting = false
   let isBroken = false
+  /** The last answer said that it closes the connection; autocannon sends on it all the same, in vain. */
+  let isClosing = false
+  let isInVain = false
   let list: readonly Request[] = []
   let at = 0
   let current: Request | undefined
   client.on('request', () => {
-    if (isWaiting) {
+    if (isWaiting && !isInVain) {
       isBroken = true
       // A timeout is told right after the request that follows it.
       queueMicrotask(() => {
@@ -137,10 +140,15 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
       })
     }
     isWaiting = true
+    isInVain = isClosing
+    isClosing = false
     sentAt = performance.now()
   })
-  client.on('headers', ({ statusCode }) => {
+  client.on('headers', ({ statusCode, headers }) => {
     isWaiting = false
+    isClosing = headers.some(
+      (text, index) => index % 2 === 0 && /^connection$/i.test(text) && headers[index + 1] === 'close',
+    )
     tally.answer(sentAt, statusCode, current?.expects ?? ANY, everyMs)
   })
   client.on('timeout', () => {
@@ -149,7 +157,8 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
   })
   client.on('connError', (error) => {
     isWaiting = false
-    tally.fail(error.code ?? error.message)
+    if (!isInVain) tally.fail(error.code ?? error.message)
+    isInVain = false
   })
   client.setRequests([
     {

@@ -41,7 +41,7 @@ async function listen(t: Test, handler: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const SHORT = ['--duration', '2', '--warm-up', '0', '--no-second-opinion', '--json']
+const SHORT = ['--duration', '1', '--warm-up', '0', '--no-second-opinion', '--json']
 
 t.test('a run tells what clients saw and what the server did; its page needs nothing but itself', async (t) => {
   const metricsPort = await freePort()
@@ -138,18 +138,24 @@ t.test('errors: a 5xx, an unexpected status, a connection closed unanswered, a t
     return { code, errors: Object.keys((JSON.parse(stdout) as RunReport).offered.errors) }
   }
   t.strictSame(await run(failing), { code: 1, errors: ['status 500'] })
+  const closing = await listen(t, (_, res) => res.writeHead(200, { connection: 'close' }).end('{}'))
+  t.strictSame(
+    await run(closing, '--profile', 'cold'),
+    { code: 0, errors: [] },
+    'a connection that an answer closes is no error',
+  )
   const lost = await listen(t, (_, res) => res.writeHead(404).end())
   t.strictSame(await run(lost), { code: 1, errors: ['status 404'] })
   let seen = 0
-  const closing = await listen(t, (req, res) => (seen++ < 1 ? res.end() : req.socket.destroy()))
-  const closed = await run(closing)
+  const breaking = await listen(t, (req, res) => (seen++ < 1 ? res.end() : req.socket.destroy()))
+  const closed = await run(breaking)
   t.equal(closed.code, 1)
   t.ok(
     closed.errors.some((kind) => /closed|ECONNRESET/.test(kind)),
     closed.errors.join(', '),
   )
   const silent = await listen(t, (req, res) => (req.url === '/__lbheartbeat__' ? res.end() : undefined))
-  t.strictSame(await run(silent, '--timeout', '1'), { code: 1, errors: ['timeout'] })
+  t.strictSame(await run(silent, '--timeout', '1', '--duration', '3'), { code: 1, errors: ['timeout'] })
 })
 
 t.test(
