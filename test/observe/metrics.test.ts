@@ -43,10 +43,13 @@ t.test('checks are counted by the tier that answered', async (t) => {
   t.ok((after.value('tier_bytes', 'memory') ?? 0) > 0)
   const [replica] = databases.replicas
   const name = `127.0.0.1:${replica?.port}/versioncheck`
-  t.equal(after.value('replica_followed', name), 1)
+  // On a busy machine it may have been silent for a moment.
+  await until('the replica is followed', async () => {
+    const now = await metrics()
+    return now.value('replica_followed', name) === 1 && now.value('feed_silent_seconds') === 0
+  })
   t.ok((after.value('replica_lag_seconds', name) ?? Number.NaN) < 30)
   t.ok((after.value('replica_queries_total', name) ?? 0) > 0)
-  t.equal(after.value('feed_silent_seconds'), 0)
 })
 
 t.test('operations.md has each of them, and no others', async (t) => {
