@@ -41,6 +41,8 @@ const debianPackages = {
     'firefox-esr': 'firefox-esr',
     chromium: 'chromium',
     curl: 'curl',
+    zip: 'zip',
+    python3: 'python3',
   },
 }
 

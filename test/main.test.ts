@@ -1,8 +1,8 @@
 /** The server as a program: how it starts, what it refuses, how it ends. */
 
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -13,66 +13,12 @@ import t, { type Test } from 'tap'
 import { DRAIN_MS_MAX } from '../service/limits.ts'
 import { ask, check } from './harness/http.ts'
 import { freePort } from './harness/ports.ts'
+import { gone, processesOf } from './harness/processes.ts'
 import { root, runCatalog, runToEnd, startServer } from './harness/server.ts'
 import { makeFolder } from './harness/stack.ts'
 import { makeXpi } from './harness/xpi.ts'
 
 const { PATH = '' } = process.env
-
-/** Processes whose command line names a folder. */
-function processesOf(folder: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder)
-      } catch {
-        return false
-      }
-    })
-}
-
-async function gone(folder: string): Promise<boolean> {
-  for (const giveUpAt = Date.now() + 10_000; Date.now() < giveUpAt; await sleep(50)) {
-    if (processesOf(folder).length === 0) return true
-  }
-  return false
-}
-
-function statOf(pid: number): { parent: number; isZombie: boolean } | undefined {
-  try {
-    // After the name, which may hold anything, in parentheses: state and parent.
-    const [state, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ')
-    return { parent: Number(parent), isZombie: state === 'Z' }
-  } catch {
-    return undefined
-  }
-}
-
-const parentOf = (pid: number) => statOf(pid)?.parent ?? 0
-
-function descendantsOf(pid: number): number[] {
-  const all = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-  const found: number[] = []
-  for (let parents = [pid]; parents.length > 0; ) {
-    parents = all.filter((child) => parents.includes(parentOf(child)))
-    found.push(...parents)
-  }
-  return found
-}
-
-async function allGone(pids: readonly number[]): Promise<boolean> {
-  const isThere = (pid: number) => statOf(pid)?.isZombie === false
-  for (const giveUpAt = Date.now() + 10_000; Date.now() < giveUpAt; await sleep(50)) {
-    if (!pids.some(isThere)) return true
-  }
-  return false
-}
 
 t.test('it says where it is, keeps its data, and takes everything with it when it ends', async (t) => {
   const first = await startServer(t)
@@ -129,44 +75,6 @@ t.test('what was kept of one database is not told for another', async (t) => {
   const started = startServer(t, environment).then(() => 'serves')
   started.catch(() => {})
   t.equal(await Promise.race([started, sleep(6_000, 'waits for its database')]), 'waits for its database')
-})
-
-// Production runs without npm, and so does its test.
-const withoutNpm = spawnSync('npm', ['--version']).error === undefined ? false : 'npm is not installed'
-t.test('npm start: whatever dies, all that it started goes', { skip: withoutNpm }, async (t) => {
-  const dataDir = join(await makeFolder(t), 'data')
-  for (const [victim, signal] of [
-    ['npm', 'SIGKILL'],
-    ['server', 'SIGKILL'],
-    ['npm', 'SIGTERM'],
-  ] as const) {
-    const npm = spawn('npm', ['start'], {
-      cwd: root,
-      env: { PATH, HOME: process.env.HOME, PORT: '0', DATA_DIR: dataDir, SAMPLE: 'off', LOG_LEVEL: 'warn' },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    t.teardown(() => npm.kill('SIGTERM'))
-    const ended = new Promise((resolve) => npm.once('exit', resolve))
-    const url = await new Promise<string>((resolve, reject) => {
-      let output = ''
-      npm.stdout.on('data', (chunk) => {
-        output += chunk
-        const ready = /^ready (\S+)$/m.exec(output)?.[1]
-        if (ready !== undefined) resolve(ready)
-      })
-      void ended.then(() => reject(new Error(`npm start ended:\n${output}`)))
-    })
-    t.equal((await check(url, 'x@y')).status, 200, `${victim} ${signal}: it serves`)
-    const server = parentOf(processesOf(`--datadir=${dataDir}/`)[0] as number)
-    const ofServer = descendantsOf(npm.pid as number)
-    t.ok(ofServer.includes(server), 'the server is a child of npm')
-    t.equal(processesOf(`--datadir=${dataDir}/`).length, 2)
-    process.kill(victim === 'npm' ? (npm.pid as number) : server, signal)
-    await ended
-    t.ok(await gone(dataDir), 'no database is left')
-    t.ok(await allGone(ofServer), 'nor any process that npm started')
-    await t.rejects(ask(url, '/__lbheartbeat__'), 'nor a port that answers')
-  }
 })
 
 /** A server with a download under way that its client has stopped reading, and is larger than the buffers of both ends. */

@@ -57,6 +57,18 @@ export class Random {
     return values[this.whole(0, values.length - 1)] as T
   }
 
+  /** The numbers from 0 up to, not including, `count`, in any order. */
+  shuffled(count: number): number[] {
+    const order = Array.from({ length: count }, (_, index) => index)
+    for (let at = count - 1; at > 0; at--) {
+      const other = this.whole(0, at)
+      const swapped = order[at] as number
+      order[at] = order[other] as number
+      order[other] = swapped
+    }
+    return order
+  }
+
   /** Several of them, each once, in the order they stand in. */
   pickSome<T>(values: readonly T[], count: number): T[] {
     let wanted = count

@@ -2,8 +2,9 @@
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { Failure } from '../failure.ts'
+import { wholeNumber } from '../options.ts'
 import type { LadderOptions } from './climb.ts'
 
 const HELP = `
@@ -20,9 +21,9 @@ export function addLadderCommand(parent: Command): void {
   parent
     .command('ladder')
     .description("measure the talk's ladder, from PHP to memory")
-    .option('--addons <n>', 'add-ons in the catalogue', whole(1, 10_000_000), 300_000)
-    .option('--rounds <n>', 'how often each rung is run', whole(1, 100), 5)
-    .option('--seconds <n>', 'length of one run', whole(1, 600), 10)
+    .option('--addons <n>', 'add-ons in the catalogue', wholeNumber(1, 10_000_000), 300_000)
+    .option('--rounds <n>', 'how often each rung is run', wholeNumber(1, 100), 5)
+    .option('--seconds <n>', 'length of one run', wholeNumber(1, 600), 10)
     .option('--folder <path>', 'where the catalogue is kept for the next time', '.bench')
     .option('--report <path>', 'where table, chart and figures are written; by default below --folder')
     .option('--save', 'write them to loadtest/ladder/results.json, docs/ladder.md and docs/ladder.svg too')
@@ -41,12 +42,4 @@ function prepare(): void {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   if (status !== 0) throw new Failure('What the rungs are made of is not there.', undefined)
-}
-
-function whole(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
-  }
 }

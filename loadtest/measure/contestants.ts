@@ -93,14 +93,7 @@ export function databaseOf(dataDir: string): { DATABASE_URL: string; REPLICA_URL
 
 /** In an order that has nothing to do with where they lie. */
 export function* everyAddonOnce(population: Population): Generator<string> {
-  const random = new Random(ORDER_SEED, 1, 0)
-  const order = population.guids.map((_, index) => index)
-  for (let at = order.length - 1; at > 0; at--) {
-    const other = random.whole(0, at)
-    const swapped = order[at] as number
-    order[at] = order[other] as number
-    order[other] = swapped
-  }
+  const order = new Random(ORDER_SEED, 1, 0).shuffled(population.guids.length)
   for (const [number, addon] of order.entries()) {
     const client = makeClient(ORDER_SEED, number, ONE_ADDON)
     yield checkPath(client, population.guids[addon] as string, population.versions[addon] as string)

@@ -63,7 +63,7 @@ export function* requestsOf(
 function requestMaker(name: ProfileName, population: Population, seed: number): (number: number) => Request[] {
   if (name === 'garbage') return (number) => [makeGarbage(new Random(seed, GARBAGE, number))]
   if (name === 'cold') {
-    const order = shuffled(population.guids.length, new Random(seed, COLD, 0))
+    const order = new Random(seed, COLD, 0).shuffled(population.guids.length)
     return (number) => {
       const addon = order[number % order.length] as number
       return [checkOf(population, makeClient(seed, number, only(addon)), addon)]
@@ -109,15 +109,4 @@ function mostUsed({ guids, versions, users, isPublic }: Population): Population 
   const kept = places.filter((place) => isPublic[place]).slice(0, WARM_ADDONS)
   const pick = <T>(values: readonly T[]) => kept.map((place) => values[place] as T)
   return { guids: pick(guids), versions: pick(versions), users: pick(users), isPublic: pick(isPublic) }
-}
-
-function shuffled(count: number, random: Random): number[] {
-  const order = Array.from({ length: count }, (_, index) => index)
-  for (let at = count - 1; at > 0; at--) {
-    const other = random.whole(0, at)
-    const swapped = order[at] as number
-    order[at] = order[other] as number
-    order[other] = swapped
-  }
-  return order
 }

@@ -340,7 +340,7 @@ t.test('what honest programs make is taken', async (t) => {
   }
 })
 
-/** What is on the machine; what isn't can't be tried. */
+/** What makes packages in the field. */
 const programs: Readonly<Record<string, string>> = {
   zip: 'zip -qr ../out.xpi .',
   'zip without extra fields': 'zip -qXr ../out.xpi .',
@@ -350,9 +350,7 @@ const programs: Readonly<Record<string, string>> = {
   'python, into a pipe': `python3 -c "import sys, zipfile; z = zipfile.ZipFile(sys.stdout.buffer, 'w', zipfile.ZIP_DEFLATED); z.write('manifest.json'); z.write('a/b.js'); z.close()" | cat > ../out.xpi`,
 }
 for (const [title, command] of Object.entries(programs)) {
-  const [program] = command.split(' ').filter((word) => word === 'zip' || word === 'python3')
-  const isThere = spawnSync(program as string, ['--help'], { stdio: 'ignore' }).error === undefined
-  t.test(title, { skip: isThere ? false : `there is no ${program}` }, async (t) => {
+  t.test(title, async (t) => {
     const home = await makeFolder(t)
     await mkdir(join(home, 'files', 'a'), { recursive: true })
     await writeFile(join(home, 'files', 'manifest.json'), manifest())
