@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import { connect as connectTls } from 'node:tls'
 import selfsigned from 'selfsigned'
 import t, { type Test } from 'tap'
 import { DRAIN_MS_MAX } from '../service/limits.ts'
+import { until } from './harness/clients.ts'
 import { ask, check } from './harness/http.ts'
 import { freePort } from './harness/ports.ts'
 import { gone, processesOf } from './harness/processes.ts'
@@ -65,12 +66,18 @@ t.test('nobody reads what it says any more: it serves on, and ends when it is to
 })
 
 t.test('what was kept of one database is not told for another', async (t) => {
-  const first = await startServer(t)
+  // Another address of the site would be reason enough.
+  const SITE_URL = 'https://addons.kept.test'
+  const first = await startServer(t, { SITE_URL })
   const { dataDir } = first
   const line = JSON.stringify({ guid: 'kept@x', versions: [{ version: '1.0', compatibility: { firefox: {} } }] })
   t.equal((await runCatalog(['import', '-'], { DATA_DIR: dataDir }, line)).code, 0)
+  await until('it is held', async () => (await check(first.url, 'kept@x')).text.includes('1.0'))
+  const kept = join(dataDir, 'snapshots')
+  const files = () => (existsSync(kept) ? readdirSync(kept, { recursive: true }) : [])
+  await until('it is kept', () => files().some((name) => String(name).endsWith('.snapshot')))
   await first.stop()
-  const environment = { DATA_DIR: dataDir, DATABASE_URL: `mysql://u:p@127.0.0.1:${await freePort()}/other` }
+  const environment = { SITE_URL, DATA_DIR: dataDir, DATABASE_URL: `mysql://u:p@127.0.0.1:${await freePort()}/other` }
   // With a snapshot of its own it would serve after three seconds.
   const started = startServer(t, environment).then(() => 'serves')
   started.catch(() => {})
