@@ -27,6 +27,8 @@ export interface MemcachedServer {
 export async function startMemcached(t: Pick<Test, 'teardown'>): Promise<MemcachedServer> {
   const port = await freePort()
   let child: ChildProcess | undefined
+  /** Keys that it was seen to have: its listing leaves out what it is just moving from one of its queues to another. */
+  const seen = new Set<string>()
 
   async function exchange(bytes: Buffer, isWhole: (answer: Buffer) => boolean): Promise<Buffer> {
     const socket = connect(port, '127.0.0.1')
@@ -68,19 +70,20 @@ export async function startMemcached(t: Pick<Test, 'teardown'>): Promise<Memcach
     },
     async values() {
       const listing = await ask('lru_crawler metadump all\r\n', 'END\r\n')
-      const keys = [...listing.matchAll(/^key=(\S+)/gm)].map(([, key]) => decodeURIComponent(key as string))
+      for (const [, key] of listing.matchAll(/^key=(\S+)/gm)) seen.add(decodeURIComponent(key as string))
       const values = new Map<string, Buffer>()
-      for (const key of keys) {
+      for (const key of seen) {
         const answer = await exchange(
           Buffer.from(`get ${key}\r\n`),
           (bytes) => bytes.subarray(-5).toString() === 'END\r\n',
         )
         const lineEnd = answer.indexOf('\r\n')
-        if (lineEnd > 0) values.set(key, answer.subarray(lineEnd + 2, -7))
+        if (answer.toString('latin1', 0, 6) === 'VALUE ') values.set(key, answer.subarray(lineEnd + 2, -7))
       }
       return values
     },
     async set(key, value) {
+      seen.add(key)
       const head = Buffer.from(`set ${key} 0 0 ${value.length}\r\n`)
       await exchange(Buffer.concat([head, value, Buffer.from('\r\n')]), (answer) => answer.includes('\r\n'))
     },
