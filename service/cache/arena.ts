@@ -5,10 +5,13 @@
  */
 
 import { ARENA_BYTES_MIN } from '../limits.ts'
+import { TOUCHED_WORDS } from '../update/index.ts'
 
 /** Pieces are multiples of it: a line of the processor's cache. */
 export const GRAIN_WORDS = 16
 export const GRAIN_BYTES = GRAIN_WORDS * 4
+/** Behind the last piece, for who looks further than an entry goes. */
+const SPARE_WORDS = TOUCHED_WORDS
 /** Where the first piece begins. The allocator keeps 16 bytes before a block, so that here a line begins. */
 export const FIRST_WORD = 12
 
@@ -23,7 +26,7 @@ export class Arena {
 
   /** Takes less where the machine won't reserve so many bytes. */
   constructor(bytes: number) {
-    const memory = reserve(bytes)
+    const memory = reserve(bytes + SPARE_WORDS * 4)
     this.words = new Int32Array(memory)
     this.bytes = Buffer.from(memory)
   }
@@ -46,7 +49,7 @@ export class Arena {
       this.freeWords -= grains * GRAIN_WORDS
       return at
     }
-    if (this.end + grains * GRAIN_WORDS > this.words.length) return this.cut(grains)
+    if (this.end + grains * GRAIN_WORDS > this.words.length - SPARE_WORDS) return this.cut(grains)
     const taken = this.end
     this.end += grains * GRAIN_WORDS
     return taken

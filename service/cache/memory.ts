@@ -17,6 +17,7 @@ import {
   lengthOf,
   OUTDATED,
   packageOf,
+  touch,
   VISITED,
 } from '../update/index.ts'
 import { Arena } from './arena.ts'
@@ -45,6 +46,8 @@ export class Memory implements EntryMemory {
   private filesIndexedAt = 0
   private readonly key = new GuidKey()
   private hand = 0
+  /** Nobody reads it; but what is looked at for nothing isn't looked at. */
+  protected touched = 0
 
   constructor({ entriesMax, bytesMax = Math.max(ARENA_BYTES_MIN, entriesMax * ENTRY_BYTES_RESERVED) }: MemoryOptions) {
     this.entriesMax = entriesMax
@@ -67,7 +70,9 @@ export class Memory implements EntryMemory {
     for (let place = byHash.start(key.hash); ; place = byHash.next(place)) {
       const at = byHash.valueAt(place)
       if (at === 0) return 0
-      if (byHash.keyAt(place) !== key.hash || !isOf(words, at, key)) continue
+      if (byHash.keyAt(place) !== key.hash) continue
+      this.touched = touch(words, at)
+      if (!isOf(words, at, key)) continue
       const flags = words[at + FLAGS] as number
       if ((flags & VISITED) === 0) words[at + FLAGS] = flags | VISITED
       return at

@@ -18,7 +18,7 @@ import type { Memory } from './memory.ts'
 import { Slices } from './slices.ts'
 
 /** Changes when entries do: older files can't be read any more then. */
-export const FORMAT = 'versioncheck snapshot 2'
+export const FORMAT = 'versioncheck snapshot 3'
 
 export interface SnapshotHead {
   readonly format: string

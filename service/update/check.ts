@@ -11,6 +11,7 @@ import {
   type Answer,
   answerOf,
   answerWith,
+  BEFORE_UPDATES,
   CANDIDATE_ANSWER,
   type Entry,
   type EntryMemory,
@@ -19,15 +20,19 @@ import {
   FLAGS,
   guidOf,
   listingOf,
+  NO_UPDATE_TAG,
   nothingKnown,
   nothingSuits,
   OUTDATED,
+  readyAnswerAt,
   typeOf,
   updateAt,
 } from './entry.ts'
 import { GuidKey } from './guid-key.ts'
 import { CACHE_CONTROL, cacheStatus, contentTypes, NO_STORE, ReadyHeaders, type Tier } from './headers.ts'
-import { renderListing, renderUpdate } from './json.ts'
+import { renderListing, renderUpdate, UPDATES_END } from './json.ts'
+import { KnownVersions } from './known-versions.ts'
+import { Letters } from './letters.ts'
 import { candidatesFor, type Offer, updateOf } from './offer.ts'
 import { ABSENT, CheckQuery, decodeForm, type ModeCode } from './request.ts'
 
@@ -151,20 +156,23 @@ export function createCheck(options: CheckOptions): Check {
     memcached: new ReadyHeaders(plainStatus.memcached),
     replica: new ReadyHeaders(plainStatus.replica),
   }
+  const versions = new KnownVersions()
   let lastApplications: ReadonlyMap<string, Application> | undefined
   let lastApplication: Application | undefined
+  let lastGuid = new Letters('')
 
   /** Nearly all clients are the same application: comparing its guid is quicker than looking it up. */
   function findApplication(): Application | undefined {
     const all = applications.byGuid
-    const { text, appIdStart, appIdEnd } = query
-    if (all === lastApplications && lastApplication !== undefined) {
-      const { guid } = lastApplication
-      if (guid.length === appIdEnd - appIdStart && text.startsWith(guid, appIdStart)) return lastApplication
+    if (query.isPlain && all === lastApplications && lastGuid.isAt(query.memory, query.appIdStart, query.appIdEnd)) {
+      return lastApplication
     }
+    const application = all.get(query.appId ?? '')
+    if (application === undefined || !query.isPlain) return application
     lastApplications = all
-    lastApplication = all.get(query.appId ?? '')
-    return lastApplication
+    lastApplication = application
+    lastGuid = new Letters(application.guid)
+    return application
   }
 
   function check(res: HttpResponse, req: HttpRequest, closing: boolean, ifNoneMatch: string, head: boolean): void {
@@ -177,10 +185,12 @@ export function createCheck(options: CheckOptions): Check {
       send(res, BAD_REQUEST, format, nothingKnown[format], '', CACHE_CONTROL, { head, closing, ifNoneMatch: '' })
       return
     }
-    readAppVersion(text, client, versionStart, versionEnd)
+    if (query.isPlain) versions.read(query.memory, text, client, versionStart, versionEnd)
+    else readAppVersion(text, client, versionStart, versionEnd)
     const { high, low } = client
     const format = formatFor(application, high, low)
-    const at = key.read(text, idStart, idEnd) ? find() : TOO_LONG
+    const isKey = query.isPlain ? key.readAscii(query.memory, idStart, idEnd) : key.read(text, idStart, idEnd)
+    const at = isKey ? find() : TOO_LONG
     if (at === 0) {
       const id = text.slice(idStart, idEnd)
       const asked = { application, format, high, low, mode }
@@ -208,6 +218,12 @@ export function createCheck(options: CheckOptions): Check {
       const first = at + (start >> 2)
       const body = sendable.copy(words, first, words[candidate + CANDIDATE_ANSWER + 1] as number)
       sendReady(res, words, first - ETAG_BYTES / 4, body, closing)
+      return
+    }
+    const ready = candidate === NONE && isPlain ? readyAnswerAt(words, at) : 0
+    if (ready !== 0) {
+      const body = sendable.copyWithoutUpdates(words, ready, words[at + BEFORE_UPDATES] as number)
+      sendReady(res, words, at + NO_UPDATE_TAG, body, closing)
       return
     }
     const asked = { application, format, high, low, mode }
@@ -396,12 +412,15 @@ export function createCheck(options: CheckOptions): Check {
   }
 }
 
+/** Words; some that follow an answer may be copied with it. */
+const COPIED_AT_ONCE = 4
+
 /**
  * The bytes of a ready answer in memory that is always the same, with a view for each length: a view of its own for each answer
  * would be garbage at once, and takes longer to make than 300 bytes to copy.
  */
 class Sendable {
-  private readonly words = new Int32Array(SENDABLE_BYTES_MAX / 4)
+  private readonly words = new Int32Array(SENDABLE_BYTES_MAX / 4 + COPIED_AT_ONCE)
   private readonly bytes = Buffer.from(this.words.buffer)
   private readonly views = Array.from(
     { length: SENDABLE_BYTES_MAX + 1 },
@@ -411,9 +430,23 @@ class Sendable {
   /** Good until the next copy. `first`: the word that the answer begins with; `length`: of it, in bytes. */
   copy(words: Int32Array, first: number, length: number): Uint8Array {
     if (length > SENDABLE_BYTES_MAX) return new Uint8Array(words.buffer, first * 4, length)
-    const end = (length + 3) >> 2
-    for (let at = 0; at < end; at++) this.words[at] = words[first + at] as number
+    const into = this.words
+    for (let at = 0, end = (length + 3) >> 2; at < end; at += COPIED_AT_ONCE) {
+      const from = first + at
+      into[at] = words[from] as number
+      into[at + 1] = words[from + 1] as number
+      into[at + 2] = words[from + 2] as number
+      into[at + 3] = words[from + 3] as number
+    }
     return this.views[length] as Uint8Array
+  }
+
+  /** The same answer without its updates, which begin after so many bytes. */
+  copyWithoutUpdates(words: Int32Array, first: number, before: number): Uint8Array {
+    this.copy(words, first, before)
+    const { bytes } = this
+    for (let at = 0; at < UPDATES_END.length; at++) bytes[before + at] = UPDATES_END.charCodeAt(at)
+    return this.views[before + UPDATES_END.length] as Uint8Array
   }
 
   /** The same of a text of ASCII. */

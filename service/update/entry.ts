@@ -3,7 +3,8 @@
  * answer that nearly every client gets, the newest candidate in JSON, is rendered when the entry is made; a check only chooses
  * (choose.ts) and sends its bytes. Everything else is made from the records when it is asked for.
  *
- *     HEAD        length in bytes | hash of the guid | counter, two words | flags | guid and slug: length in bytes | sections | files
+ *     HEAD        length in bytes | hash of the guid | counter, two words | flags | guid and slug: length in bytes | sections | files |
+ *                 the answer that nothing suits: how long its begin is that others have too, and its ETag
  *     guid, slug  each filled up to a word
  *     sections    one an application that is offered anything: application | candidates | word of the first one |
  *                 versions | word of the first file id | records: start, length
@@ -19,7 +20,7 @@
 import { hash } from 'node:crypto'
 import { type AddonType, type Application, addonTypes, type ManifestFormat } from '../addon/index.ts'
 import { GuidKey } from './guid-key.ts'
-import { NOTHING_KNOWN, readListing, renderListing, renderUpdate } from './json.ts'
+import { NOTHING_KNOWN, readListing, renderListing, renderUpdate, UPDATES_END } from './json.ts'
 import { type Candidate, candidatesFor, type Offer, type Told, type Update, updateOf } from './offer.ts'
 import { NOTHING_KNOWN_RDF, renderNoUpdateRdf, renderUpdateRdf } from './rdf.ts'
 
@@ -55,7 +56,11 @@ export const FLAGS = 4
 export const GUID_LENGTH = 5
 export const SECTIONS = 6
 const FILES = 7
-export const HEAD_WORDS = 8
+/** How many bytes of a ready answer come before its updates. */
+export const BEFORE_UPDATES = 8
+export const NO_UPDATE_TAG = 9
+export const ETAG_BYTES = 24
+export const HEAD_WORDS = NO_UPDATE_TAG + ETAG_BYTES / 4
 
 export const SECTION_WORDS = 7
 const SECTION_FILES = 4
@@ -63,8 +68,6 @@ const SECTION_RECORDS = 5
 
 export const CANDIDATE_WORDS = 6
 export const CANDIDATE_ANSWER = 4
-
-export const ETAG_BYTES = 24
 
 /** On `max high`: the maximum binds in mode normal too. Packed halves are under 2^30, so the bit is free. */
 export const STRICT_FLAG = 1 << 30
@@ -127,6 +130,7 @@ export function makeEntry(offer: Offer, counter: number, { siteUrl, applications
   // Its slug is needed for versions whose answer isn't ready.
   const slug = Buffer.from(sections.some(({ candidates }) => candidates.length > 1) ? offer.slug : '')
   const known = sections.reduce((sum, { candidates }) => sum + candidates.length, 0)
+  const noUpdate = renderListing(offer.guid, [])
   const flags = addonTypes.indexOf(offer.type) << TYPE_SHIFT
   const fileCount = known
 
@@ -185,7 +189,9 @@ export function makeEntry(offer: Offer, counter: number, { siteUrl, applications
     key.length | (slug.length << SLUG_SHIFT),
     sections.length,
     fileCount,
+    noUpdate.length - UPDATES_END.length,
   ])
+  memory.bytes.write(etagOf(noUpdate), NO_UPDATE_TAG * 4, 'latin1')
   memory.words.set(key.words.subarray(0, guidWords), HEAD_WORDS)
   slug.copy(memory.bytes, (HEAD_WORDS + guidWords) * 4)
   memory.words.set(sectionWords, sectionsAt)
@@ -280,6 +286,32 @@ export function sectionsAt(words: Int32Array, at: number): number {
   const lengths = words[at + GUID_LENGTH] as number
   return at + HEAD_WORDS + (((lengths & LENGTH_MASK) + 3) >> 2) + (((lengths >>> SLUG_SHIFT) + 3) >> 2)
 }
+
+/** Where one of the entry's ready answers begins, in words of the memory; 0 where it offers nothing to anybody. */
+export function readyAnswerAt(words: Int32Array, at: number): number {
+  if (words[at + SECTIONS] === 0) return 0
+  const newest = at + (words[sectionsAt(words, at) + 2] as number)
+  return at + ((words[newest + CANDIDATE_ANSWER] as number) >> 2)
+}
+
+/**
+ * Looks at some ten lines of the processor's cache, most of what a check reads of an entry. Each is found by what stands in one
+ * before, so one after the other they would take the way to the memory as often; asked for all at once they arrive together.
+ * TOUCHED_WORDS must be there, whatever they hold.
+ */
+export function touch(words: Int32Array, at: number): number {
+  return (
+    (words[at + 16] as number) ^
+    (words[at + 32] as number) ^
+    (words[at + 48] as number) ^
+    (words[at + 64] as number) ^
+    (words[at + 80] as number) ^
+    (words[at + 96] as number) ^
+    (words[at + 112] as number) ^
+    (words[at + 128] as number)
+  )
+}
+export const TOUCHED_WORDS = 129
 
 /** The ids of all files that the entry offers, by application, newest first. */
 export function fileIdsOf({ memory: { words }, at }: Entry): Int32Array {

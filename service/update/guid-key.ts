@@ -1,6 +1,7 @@
 /** A guid as entries are found by it: its UTF-8 bytes in words, and a hash of them. */
 
 import { GUID_BYTES_MAX } from '../addon/index.ts'
+import { maskOf } from './letters.ts'
 
 const WORDS = Math.ceil((GUID_BYTES_MAX + 1) / 4)
 /** A text of which so many bytes were written had room for one more character, of 4 bytes at the most. */
@@ -30,6 +31,30 @@ export class GuidKey {
         if (code > 0x7f) return this.readUtf8(text.slice(start, end))
         word |= code << shift
       }
+      words[index] = word
+      hash = mix(hash, word)
+    }
+    this.length = length
+    this.hash = finish(hash)
+    return true
+  }
+
+  /** The same of ASCII, as it stands in memory. Looks at 3 bytes behind it at the most. */
+  readAscii(memory: DataView, start: number, end: number): boolean {
+    const length = end - start
+    if (length > GUID_BYTES_MAX) return false
+    const { words } = this
+    const count = (length + 3) >> 2
+    let hash = count
+    let at = start
+    let index = 0
+    for (const whole = length >> 2; index < whole; index++, at += 4) {
+      const word = memory.getInt32(at, true)
+      words[index] = word
+      hash = mix(hash, word)
+    }
+    if (index < count) {
+      const word = memory.getInt32(at, true) & maskOf(length & 3)
       words[index] = word
       hash = mix(hash, word)
     }

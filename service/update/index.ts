@@ -28,6 +28,8 @@ export {
   OUTDATED,
   packageOf,
   type RenderOptions,
+  TOUCHED_WORDS,
+  touch,
   VISITED,
 } from './entry.ts'
 export { GuidKey } from './guid-key.ts'

@@ -7,11 +7,12 @@ import type { Update } from './offer.ts'
 
 export const NOTHING_KNOWN = '{}'
 
-const CLOSE = ']}}}'
+/** What follows the updates of a listing. */
+export const UPDATES_END = ']}}}'
 
 /** A listing of no, one or several updates; `updates` as `renderUpdate` makes them. */
 export function renderListing(guid: string, updates: readonly string[]): string {
-  return `{"addons": {${quote(guid)}: {"updates": [${updates.join(', ')}${CLOSE}`
+  return `{"addons": {${quote(guid)}: {"updates": [${updates.join(', ')}${UPDATES_END}`
 }
 
 /** One entry of `updates`; no key is ever null, it is left out. */

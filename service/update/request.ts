@@ -11,14 +11,23 @@ import type { Mode } from '../addon/index.ts'
  */
 export class CheckQuery {
   text = ''
+  /** `memory` begins with the text, a byte a character. Not so where it has more than ASCII, or is longer than any honest one. */
+  isPlain = false
+  readonly memory: DataView
   idStart = ABSENT
   idEnd = 0
   appIdStart = ABSENT
   appIdEnd = 0
   versionStart = ABSENT
   versionEnd = 0
-  modeStart = ABSENT
-  modeEnd = 0
+  /** `compatMode` as the hot path compares it: strict where it is absent, ignore where it is any other. */
+  mode: ModeCode = STRICT
+  private readonly bytes = Buffer.from(new ArrayBuffer(PLAIN_BYTES_MAX + SPARE_BYTES))
+  private readonly words = new Int32Array(this.bytes.buffer)
+
+  constructor() {
+    this.memory = new DataView(this.bytes.buffer)
+  }
 
   get id(): string | undefined {
     return this.idStart === ABSENT ? undefined : this.text.slice(this.idStart, this.idEnd)
@@ -29,63 +38,87 @@ export class CheckQuery {
   get appVersion(): string | undefined {
     return this.versionStart === ABSENT ? undefined : this.text.slice(this.versionStart, this.versionEnd)
   }
-  get compatMode(): string | undefined {
-    return this.modeStart === ABSENT ? undefined : this.text.slice(this.modeStart, this.modeEnd)
-  }
 
-  /**
-   * Reads a query. It hops from `&` to `&`, since a look at each character takes five times as long (900 ns for 270 characters,
-   * against 180).
-   */
+  /** Reads a query; undefined where the request has none. */
   read(query: string | undefined): void {
     this.idStart = ABSENT
     this.appIdStart = ABSENT
     this.versionStart = ABSENT
-    this.modeStart = ABSENT
+    this.mode = STRICT
+    this.isPlain = false
     if (query === undefined) return
-    if (query.indexOf('%') >= 0 || query.indexOf('+') >= 0) {
+    const { length } = query
+    // As many bytes as characters: all are ASCII. There is room for one more, or one that is not ASCII might not be written.
+    if (
+      length > PLAIN_BYTES_MAX ||
+      query.indexOf('%') >= 0 ||
+      query.indexOf('+') >= 0 ||
+      encoder.encodeInto(query, this.bytes).written !== length
+    ) {
       this.readEscaped(query)
       return
     }
     this.text = query
-    const { length } = query
-    for (let start = 0; ; ) {
-      const next = query.indexOf('&', start)
-      const end = next < 0 ? length : next
-      const first = query.charCodeAt(start)
-      if (first === LETTER_A) {
-        // appID and appVersion, among appOS and appABI.
-        const fourth = query.charCodeAt(start + 3)
-        if (fourth === LETTER_CAPITAL_V && isNamed(query, 'appVersion', start, end)) {
-          this.versionStart = Math.min(start + 11, end)
-          this.versionEnd = end
-        } else if (fourth === LETTER_CAPITAL_I && isNamed(query, 'appID', start, end)) {
-          this.appIdStart = Math.min(start + 6, end)
-          this.appIdEnd = end
-        }
-      } else if (first === LETTER_I) {
-        if (isNamed(query, 'id', start, end)) {
-          this.idStart = Math.min(start + 3, end)
-          this.idEnd = end
-        }
-      } else if (first === LETTER_C && query.charCodeAt(start + 1) === LETTER_O) {
-        if (isNamed(query, 'compatMode', start, end)) {
-          this.modeStart = Math.min(start + 11, end)
-          this.modeEnd = end
-        }
+    this.isPlain = true
+    this.readPlain(length)
+  }
+
+  /** Hops from `&` to `&`, the last one put behind the end. Of words, since four bytes cost what one does. */
+  private readPlain(length: number): void {
+    const { bytes, words } = this
+    bytes[length] = AMPERSAND
+    let start = 0
+    for (let word = 0, end = length >> 2; word <= end; word++) {
+      const differing = (words[word] as number) ^ AMPERSANDS
+      // Of ASCII: the high bit of each byte that doesn't differ.
+      let found = ~(differing + 0x7f7f7f7f) & 0x80808080
+      while (found !== 0) {
+        const at = word * 4 + ((31 - Math.clz32(found & -found)) >> 3)
+        if (at > length) return
+        found &= found - 1
+        this.readPair(start, at)
+        start = at + 1
       }
-      if (next < 0) return
-      start = next + 1
     }
   }
 
-  /** `compatMode` as the hot path compares it. */
-  get mode(): ModeCode {
-    if (this.modeStart === ABSENT) return STRICT
-    const length = this.modeEnd - this.modeStart
-    if (length !== 6) return IGNORE
-    if (this.text.startsWith('normal', this.modeStart)) return NORMAL
-    return this.text.startsWith('strict', this.modeStart) ? STRICT : IGNORE
+  /** Names are compared as words: a loop over their letters takes longer than all the rest. */
+  private readPair(start: number, end: number): void {
+    const { memory } = this
+    const head = memory.getInt32(start, true)
+    if (head === APP_VERSION_0) {
+      if (memory.getInt32(start + 4, true) !== APP_VERSION_4 || memory.getInt16(start + 8, true) !== APP_VERSION_8)
+        return
+      if (!this.isNameEnd(start + 10, end)) return
+      this.versionStart = Math.min(start + 11, end)
+      this.versionEnd = end
+    } else if (head === APP_ID_0) {
+      if (memory.getInt8(start + 4) !== APP_ID_4 || !this.isNameEnd(start + 5, end)) return
+      this.appIdStart = Math.min(start + 6, end)
+      this.appIdEnd = end
+    } else if (head === COMPAT_MODE_0) {
+      if (memory.getInt32(start + 4, true) !== COMPAT_MODE_4 || memory.getInt16(start + 8, true) !== COMPAT_MODE_8)
+        return
+      if (this.isNameEnd(start + 10, end)) this.mode = end - start === 17 ? this.modeAt(start + 11) : IGNORE
+    } else if ((head & 0xffff) === ID_0) {
+      if (!this.isNameEnd(start + 2, end)) return
+      this.idStart = Math.min(start + 3, end)
+      this.idEnd = end
+    }
+  }
+
+  /** A pair without `=` is a name without a value. */
+  private isNameEnd(at: number, end: number): boolean {
+    return at === end || this.bytes[at] === EQUALS
+  }
+
+  /** Of six letters. */
+  private modeAt(at: number): ModeCode {
+    const { memory } = this
+    const head = memory.getInt32(at, true)
+    const rest = memory.getInt16(at + 4, true)
+    if (head === NORMAL_0 && rest === NORMAL_4) return NORMAL
+    return head === STRICT_0 && rest === STRICT_4 ? STRICT : IGNORE
   }
 
   /** Any pair may hide one of the names behind an escape: the values are decoded, and put one behind the other. */
@@ -97,36 +130,42 @@ export class CheckQuery {
       const name = decodeForm(pair.slice(0, nameEnd))
       if (NAMES.has(name)) values.set(name, decodeForm(pair.slice(nameEnd + 1)))
     }
-    const { id = '', appID = '', appVersion = '', compatMode = '' } = Object.fromEntries(values)
-    this.text = id + appID + appVersion + compatMode
+    const { id = '', appID = '', appVersion = '', compatMode = 'strict' } = Object.fromEntries(values)
+    this.text = id + appID + appVersion
     this.idEnd = id.length
     this.appIdEnd = this.idEnd + appID.length
     this.versionEnd = this.appIdEnd + appVersion.length
-    this.modeEnd = this.versionEnd + compatMode.length
     if (values.has('id')) this.idStart = 0
     if (values.has('appID')) this.appIdStart = this.idEnd
     if (values.has('appVersion')) this.versionStart = this.appIdEnd
-    if (values.has('compatMode')) this.modeStart = this.versionEnd
+    this.mode = Object.hasOwn(modeCodes, compatMode) ? modeCodes[compatMode as Mode] : IGNORE
   }
 }
 
 export const ABSENT = -1
 const NAMES = new Set(['id', 'appID', 'appVersion', 'compatMode'])
 
-const EQUALS = 61
-const LETTER_A = 97
-const LETTER_C = 99
-const LETTER_I = 105
-const LETTER_O = 111
-const LETTER_CAPITAL_I = 73
-const LETTER_CAPITAL_V = 86
+/** A third quicker than a buffer's own `write`. */
+const encoder = new TextEncoder()
 
-/** Whether the pair from `start` to `end` has this name; a pair without `=` is a name without a value. */
-function isNamed(query: string, name: string, start: number, end: number): boolean {
-  const nameEnd = start + name.length
-  if (nameEnd > end || (nameEnd < end && query.charCodeAt(nameEnd) !== EQUALS)) return false
-  return query.startsWith(name, start)
+/** The longest query that is read as bytes; a Firefox's has 300 or so. */
+const PLAIN_BYTES_MAX = 2_040
+/** Behind it: a last character that is no ASCII, the ampersand, and what is read beyond the end. */
+const SPARE_BYTES = 8
+
+const AMPERSAND = 38
+const AMPERSANDS = 0x26262626
+const EQUALS = 61
+/** A name as words, the last one filled up with 0. */
+function wordsOf(name: string): number[] {
+  return (name.match(/.{1,4}/g) ?? []).map((letters) => Buffer.from(letters.padEnd(4, '\0')).readInt32LE())
 }
+const [ID_0] = wordsOf('id')
+const [APP_ID_0, APP_ID_4] = wordsOf('appID')
+const [APP_VERSION_0, APP_VERSION_4, APP_VERSION_8] = wordsOf('appVersion')
+const [COMPAT_MODE_0, COMPAT_MODE_4, COMPAT_MODE_8] = wordsOf('compatMode')
+const [NORMAL_0, NORMAL_4] = wordsOf('normal')
+const [STRICT_0, STRICT_4] = wordsOf('strict')
 
 /** Undoes form encoding; what is no valid escape stays, what is no UTF-8 becomes U+FFFD (WHATWG URL, section 5.1). */
 export function decodeForm(text: string): string {

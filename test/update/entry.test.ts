@@ -5,6 +5,7 @@ import t from 'tap'
 import { type Application, addonTypes } from '../../service/addon/index.ts'
 import { choose, NONE } from '../../service/update/choose.ts'
 import {
+  BEFORE_UPDATES,
   CANDIDATE_ANSWER,
   counterOf,
   type Entry,
@@ -17,13 +18,15 @@ import {
   lengthOf,
   listingOf,
   makeEntry,
+  NO_UPDATE_TAG,
   OUTDATED,
   packageOf,
+  readyAnswerAt,
   typeOf,
   updateAt,
 } from '../../service/update/entry.ts'
 import { GuidKey } from '../../service/update/guid-key.ts'
-import { renderListing, renderUpdate } from '../../service/update/json.ts'
+import { renderListing, renderUpdate, UPDATES_END } from '../../service/update/json.ts'
 import { type Candidate, type Offer, readOffer, updateOf } from '../../service/update/offer.ts'
 import { IGNORE } from '../../service/update/request.ts'
 import { holds } from '../harness/property.ts'
@@ -206,6 +209,25 @@ t.test('what the read model has of an add-on is read as it was written', async (
   ]) {
     t.throws(() => readOffer('a@b', 'a', 'extension', facts), JSON.stringify(facts))
   }
+})
+
+t.test('the answer that nothing suits is the begin of every other', async (t) => {
+  holds(
+    t,
+    'its bytes and its ETag',
+    fc.property(offer, fc.integer({ min: 0, max: 100 }), (given, place) => {
+      const { memory, at } = moved(makeEntry(given, 1, { siteUrl, applications }), place)
+      const { words, bytes } = memory
+      const nothing = renderListing(given.guid, [])
+      const tag = bytes.toString('latin1', (at + NO_UPDATE_TAG) * 4, (at + NO_UPDATE_TAG) * 4 + ETAG_BYTES)
+      const ready = readyAnswerAt(words, at)
+      if (tag !== etagOf(nothing)) return false
+      if (ready === 0) return !given.candidates.some((row) => applications.some(({ id }) => id === row.applicationId))
+      const begin = bytes.toString('latin1', ready * 4, ready * 4 + (words[at + BEFORE_UPDATES] as number))
+      return begin + UPDATES_END === nothing
+    }),
+    2_000,
+  )
 })
 
 t.test('guids of up to 255 bytes, and no others', async (t) => {

@@ -1,13 +1,19 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { CheckQuery, IGNORE, NORMAL, STRICT } from '../../service/update/request.ts'
+import { CheckQuery, IGNORE, type ModeCode, NORMAL, STRICT } from '../../service/update/request.ts'
 import { holds } from '../harness/property.ts'
 
 interface Values {
   readonly id: string | undefined
   readonly appId: string | undefined
   readonly appVersion: string | undefined
-  readonly compatMode: string | undefined
+  readonly mode: ModeCode
+}
+
+/** As the contract says: strict when absent, ignore when it is any other. */
+function codeOf(compatMode: string | undefined): ModeCode {
+  if (compatMode === undefined || compatMode === 'strict') return STRICT
+  return compatMode === 'normal' ? NORMAL : IGNORE
 }
 
 /** As it is read after another one. */
@@ -15,8 +21,8 @@ function read(query: string | undefined): Values {
   const into = new CheckQuery()
   into.read('id=left-over&appID=left-over&appVersion=left-over&compatMode=left-over')
   into.read(query)
-  const { id, appId, appVersion, compatMode } = into
-  return { id, appId, appVersion, compatMode }
+  const { id, appId, appVersion, mode } = into
+  return { id, appId, appVersion, mode }
 }
 
 t.test("Firefox's own query: raw braces, @ and commas", async (t) => {
@@ -26,12 +32,12 @@ t.test("Firefox's own query: raw braces, @ and commas", async (t) => {
     id: '{1018e4d6-728f-4b20-ad56-37578a4de76b}',
     appId: '{ec8030f7-c20a-464f-9b0e-13a3a9e97384}',
     appVersion: '153.7.0',
-    compatMode: 'normal',
+    mode: NORMAL,
   })
 })
 
 t.test('what a query may do', async (t) => {
-  const nothing = { id: undefined, appId: undefined, appVersion: undefined, compatMode: undefined }
+  const nothing = { id: undefined, appId: undefined, appVersion: undefined, mode: STRICT }
   t.strictSame(read(undefined), nothing, 'no query')
   t.strictSame(read(''), nothing, 'an empty one')
   t.equal(read('id=a&id=b').id, 'b', 'the last wins')
@@ -88,11 +94,23 @@ t.test('it reads every query as the URL standard does', async (t) => {
         actual.id === last('id') &&
         actual.appId === last('appID') &&
         actual.appVersion === last('appVersion') &&
-        actual.compatMode === last('compatMode')
+        actual.mode === codeOf(last('compatMode'))
       )
     }),
     20_000,
   )
+})
+
+t.test('queries of any length, in ASCII and beyond', async (t) => {
+  for (let length = 2_020; length <= 2_060; length++) {
+    for (const last of ['a', '\u00e9', '\u0126', '\u8a9e']) {
+      const id = 'a'.repeat(length - 'id=&appID=b'.length - 1) + last
+      t.strictSame(read(`id=${id}&appID=b`), { id, appId: 'b', appVersion: undefined, mode: STRICT })
+    }
+  }
+  // Of two bytes the lower one is an ampersand or a letter.
+  t.equal(read('id=x\u0126id=y').id, 'x\u0126id=y')
+  t.equal(read('id=\u0141@x').id, '\u0141@x')
 })
 
 t.test('modes: strict when absent, ignore when it is any other', async (t) => {
