@@ -1,11 +1,12 @@
 /**
  * Runs the tests, all or those named: `npm test`, `npm test -- test/update test/main.test.ts`. Says for each file how it went,
- * what failed and why, and ends with a line `N passed, N failed`. Each file is a process of its own, two at a time, but those that
+ * what failed and why, and ends with a line `N passed, N failed`. Each file is a process of its own, some at a time, but those that
  * judge how quickly answers come have the machine to themselves.
  */
 
 import { spawn } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { Parser } from 'tap-parser'
 
@@ -19,7 +20,8 @@ const ALONE = [
   'test/loadtest/run.test.ts',
   'test/outage.test.ts',
 ]
-const AT_ONCE = 2
+/** Most wait for servers now and then: one more than there are processors. */
+const AT_ONCE = availableParallelism() + 1
 const FILE_S_MAX = 300
 
 const wanted = process.argv.slice(2)

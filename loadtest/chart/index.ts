@@ -1,7 +1,6 @@
 /** Charts as SVG, drawn by vega-lite without a browser. */
 
-import { parse, View } from 'vega'
-import { compile, type TopLevelSpec } from 'vega-lite'
+import type { TopLevelSpec } from 'vega-lite'
 
 const FONT = 'system-ui, sans-serif'
 
@@ -20,6 +19,8 @@ export async function drawChart(spec: TopLevelSpec): Promise<string> {
       ...spec.config,
     },
   } as TopLevelSpec
+  // Loading them takes as long as all the rest of a command that draws nothing.
+  const [{ parse, View }, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
   const view = new View(parse(compile(styled).spec), { renderer: 'none' })
   try {
     return await view.toSVG()

@@ -1,6 +1,7 @@
 /** wrk, Debian's load generator: it needs a tenth of what a generator in Node needs, and so leaves the server its processor. */
 
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -62,6 +63,8 @@ local requests, at = {}, 0
 init = function(args)
   for path in io.lines("${join(folder, 'paths')}") do requests[#requests + 1] = wrk.format("GET", path) end
   at = tonumber(args[1] or "0") % #requests
+  io.write("has read them\\n")
+  io.flush()
 end
 request = function()
   at = at % #requests + 1
@@ -85,10 +88,12 @@ const SLICED_S_MAX = 36_000
 export async function startSliced({ url, requests, connections, processors }: SlicedOptions): Promise<SlicedLoad> {
   const args = argumentsOf({ url, requests, connections, seconds: SLICED_S_MAX })
   const [program, ...rest] = onProcessors(processors, args)
-  const child = spawn(program, rest, { stdio: 'ignore' })
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'ignore'] })
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   endWithUs(child)
   const signal = (name: NodeJS.Signals) => process.kill(child.pid as number, name)
+  await Promise.race([once(child.stdout, 'data'), ended])
+  child.stdout.resume()
   await pause(SLICED_START_MS)
   signal('SIGSTOP')
   return {
@@ -105,8 +110,8 @@ export async function startSliced({ url, requests, connections, processors }: Sl
   }
 }
 
-/** To read its list of requests, connect, and warm up what it asks. */
-const SLICED_START_MS = 3_000
+/** To connect, and warm up what it asks, once it has read its list of requests. */
+const SLICED_START_MS = 1_500
 
 type SlicedOptions = Omit<LoadOptions, 'seconds'>
 

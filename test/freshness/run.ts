@@ -154,9 +154,10 @@ export async function prepareRun(t: Test, { lateS }: { readonly lateS: number })
         )
         const list = followed.get(worker) ?? []
         followed.set(worker, list)
-        if (address >= 0) {
+        if (reading !== undefined) {
           const isSwapped = swaps.some((swap) => at - swap < FOLLOWED_NEAR_MS && at >= swap)
-          list.push({ at, replicas: isSwapped ? [0, 1] : [targets[address] as number] })
+          // One that follows none will soon follow any, and may be killed before that is seen.
+          list.push({ at, replicas: isSwapped || address < 0 ? [0, 1] : [targets[address] as number] })
         }
         await sleep(50)
       }
