@@ -20,8 +20,7 @@ const ALONE = [
   'test/loadtest/run.test.ts',
   'test/outage.test.ts',
 ]
-/** Most wait for servers now and then: one more than there are processors. */
-const AT_ONCE = availableParallelism() + 1
+const AT_ONCE = Math.max(2, availableParallelism())
 const FILE_S_MAX = 300
 
 const wanted = process.argv.slice(2)
