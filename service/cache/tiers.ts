@@ -8,7 +8,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Replicas, readStatement } from '../database/index.ts'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { type NumberedChange, type ReloadReason, startTail, type Tail, Timeline } from '../feed/index.ts'
-import { COLD_MS_MAX, LOAD_RETRY_MS, MEMCACHED_TTL_S, SILENT_MS_MAX, STANDING_MS, START_WAIT_MS } from '../limits.ts'
+import {
+  BATCHES_MAX,
+  COLD_MS_MAX,
+  LOAD_RETRY_MS,
+  MEMCACHED_TTL_S,
+  SILENT_MS_MAX,
+  STANDING_MS,
+  START_WAIT_MS,
+} from '../limits.ts'
 import type { Log } from '../observe/index.ts'
 import {
   cacheStatus,
@@ -65,6 +73,9 @@ export interface Tiers {
 /** Add-ons whose read model can't be read that are remembered as told of. */
 const UNREADABLE_MAX = 1_000
 
+/** No add-on's guid. */
+const NOBODY = ''
+
 export interface FoundPackage {
   readonly digest: string
   /** Present where nobody could be asked and this is what is held. */
@@ -104,8 +115,9 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   }
 
   const shared = memcached && openShared({ ...memcached, timeline })
+  const source = createSource(replicas, timeline, onUnreadable)
   const lookup = createLookup({
-    source: createSource(replicas, timeline, onUnreadable),
+    source,
     timeline,
     memory,
     shared,
@@ -270,8 +282,11 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     // What was kept was not all, as when its worker ended while it was filled, or had less room than this one.
     if (memory !== undefined && complete === undefined && memory.size < memoryEntries) void load(memory)
   }
+  // The first clients shall not wait for connections.
+  const connected = Promise.allSettled(Array.from({ length: BATCHES_MAX }, () => source.ask([NOBODY])))
   // A moment for the feed: a worker that has something to serve should know at once how old it is.
   for (const giveUpAt = performance.now() + START_WAIT_MS; performance.now() < giveUpAt && !isFresh(); ) await sleep(10)
+  await connected
   updateStanding()
 
   const packageStatement = readStatement('download')

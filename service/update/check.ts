@@ -246,7 +246,7 @@ export function createCheck(options: CheckOptions): Check {
   }
 
   function sendWith(res: HttpResponse, headers: ReadyHeaders, body: Uint8Array, closing: boolean): void {
-    res.writeHeader('Content-Type', headers.value as unknown as string)
+    res.writeStatus(headers.head as unknown as string)
     if (closing) res.end(body, true)
     else res.end(body)
   }

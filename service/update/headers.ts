@@ -19,20 +19,20 @@ export function cacheStatus(tier: Tier | 'unavailable', ageS?: number): string {
 }
 
 /**
- * All headers of an answer as the value of its first one, `Content-Type`, so that the library is called once and no string
- * is made: 290 ns less than a call a header. The ETag stands at the end, on a word, where each answer writes its own.
+ * Status and all headers of an answer as its status line, so that the library is called once and no string is made: 290 ns less than
+ * a call a header. The ETag stands at the end, on a word, where each answer writes its own.
  */
 export class ReadyHeaders {
-  readonly value: Uint8Array
+  readonly head: Uint8Array
   private readonly tag: Int32Array
   private readonly tagBytes: Buffer
 
   constructor(status: string) {
-    const text = `${contentTypes.json}\r\nCache-Control: ${CACHE_CONTROL}\r\nCache-Status: ${status}\r\nETag: `
+    const text = `200 OK\r\nContent-Type: ${contentTypes.json}\r\nCache-Control: ${CACHE_CONTROL}\r\nCache-Status: ${status}\r\nETag: `
     const tagStart = (text.length + 3) & ~3
     const memory = Buffer.from(new ArrayBuffer(tagStart + ETAG_BYTES))
     memory.write(text, tagStart - text.length, 'latin1')
-    this.value = new Uint8Array(memory.buffer, tagStart - text.length)
+    this.head = new Uint8Array(memory.buffer, tagStart - text.length)
     this.tag = new Int32Array(memory.buffer, tagStart)
     this.tagBytes = memory.subarray(tagStart)
   }
