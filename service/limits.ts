@@ -65,8 +65,8 @@ export const DATABASE_START_MS_MAX = 30_000
 
 // Change feed
 
-/** Changes read at a time. */
-export const FEED_PAGE = 5_000
+/** Changes read at a time: some milliseconds of work, so that clients are answered between two pages. */
+export const FEED_PAGE = 1_000
 /** How long reading a page may take before the replica is taken for hung. */
 export const FEED_READ_MS_MAX = 300
 /** How long a worker waits on its replica for the next transaction, at a time. It is in touch at least so often. */
