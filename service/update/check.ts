@@ -189,7 +189,7 @@ export function createCheck(options: CheckOptions): Check {
     else readAppVersion(text, client, versionStart, versionEnd)
     const { high, low } = client
     const format = formatFor(application, high, low)
-    const isKey = query.isPlain ? key.readAscii(query.memory, idStart, idEnd) : key.read(text, idStart, idEnd)
+    const isKey = query.isPlain ? key.readAscii(query.memory, idStart, idEnd) : key.read(text.slice(idStart, idEnd))
     const at = isKey ? find() : TOO_LONG
     if (at === 0) {
       const id = text.slice(idStart, idEnd)

@@ -15,25 +15,18 @@ export class GuidKey {
   hash = 0
   private readonly bytes = Buffer.from(this.words.buffer)
 
-  /** The guid that is part of a text. False where that is longer than any guid. */
-  read(text: string, start = 0, end = text.length): boolean {
-    const length = end - start
-    if (length > GUID_BYTES_MAX) return false
+  /** False where the text is longer than any guid. */
+  read(text: string): boolean {
     const { words } = this
+    const length = this.bytes.write(text)
+    // A last character that doesn't fit is left out, so near the end the length has to be asked for.
+    if (length > FITS_FOR_SURE && Buffer.byteLength(text) > GUID_BYTES_MAX) return false
+    this.bytes[length] = 0
+    this.bytes[length + 1] = 0
+    this.bytes[length + 2] = 0
     const count = (length + 3) >> 2
     let hash = count
-    let at = start
-    for (let index = 0; index < count; index++) {
-      let word = 0
-      const wordEnd = Math.min(at + 4, end)
-      for (let shift = 0; at < wordEnd; at++, shift += 8) {
-        const code = text.charCodeAt(at)
-        if (code > 0x7f) return this.readUtf8(text.slice(start, end))
-        word |= code << shift
-      }
-      words[index] = word
-      hash = mix(hash, word)
-    }
+    for (let index = 0; index < count; index++) hash = mix(hash, words[index] as number)
     this.length = length
     this.hash = finish(hash)
     return true
@@ -58,22 +51,6 @@ export class GuidKey {
       words[index] = word
       hash = mix(hash, word)
     }
-    this.length = length
-    this.hash = finish(hash)
-    return true
-  }
-
-  private readUtf8(text: string): boolean {
-    const { words } = this
-    const length = this.bytes.write(text)
-    // A last character that doesn't fit is left out, so near the end the length has to be asked for.
-    if (length > FITS_FOR_SURE && Buffer.byteLength(text) > GUID_BYTES_MAX) return false
-    this.bytes[length] = 0
-    this.bytes[length + 1] = 0
-    this.bytes[length + 2] = 0
-    const count = (length + 3) >> 2
-    let hash = count
-    for (let index = 0; index < count; index++) hash = mix(hash, words[index] as number)
     this.length = length
     this.hash = finish(hash)
     return true

@@ -224,6 +224,13 @@ t.test('other versions, targets and hosts', async (t) => {
   t.strictSame(await answered(forms), [], `${forms.length} forms`)
 })
 
+t.test('the head of a chunk, taken for a request, gets no answer', async (t) => {
+  for (const method of ['21;x', 'a;b', '5', 'M-SEARCH']) {
+    t.equal(await sendRaw(server.url, [`${method} /update/ HTTP/1.1\r\nHost: x\r\n\r\n`]), '', method)
+  }
+  t.match(await sendRaw(server.url, ['POST /update/ HTTP/1.1\r\nHost: x\r\n\r\n']), /^HTTP\/1\.1 405 /, 'a word does')
+})
+
 t.test('two requests that are two requests get two answers', async (t) => {
   const plain = 'GET /update/ HTTP/1.1\r\nHost: x\r\n\r\n'
   const reply = await sendRaw(server.url, [plain + plain])
