@@ -3,6 +3,7 @@
  * and together with all others that were asked for in the same turn. What is known to have changed is asked for again at once.
  */
 
+import { startDeadline } from '../deadline.ts'
 import type { Timeline } from '../feed/index.ts'
 import {
   BATCH_GUIDS_MAX,
@@ -97,8 +98,7 @@ export function createLookup(options: LookupOptions): Lookup {
       run: (guids) => askShared(shared, guids),
       fill: () => [],
     })
-  const sweeper = setInterval(sweep, COLD_SWEEP_MS)
-  sweeper.unref()
+  let cancelSweep = startDeadline(COLD_SWEEP_MS, sweep)
 
   function fetch(guid: string, done: (found: Found | undefined) => void): void {
     if (unknown.has(guid) && ageS() === 0) {
@@ -267,6 +267,7 @@ export function createLookup(options: LookupOptions): Lookup {
       onTrouble()
     }
     if (stale.size > 0) batches.wake()
+    cancelSweep = startDeadline(COLD_SWEEP_MS, sweep)
   }
 
   function nextStale(count: number): string[] {
@@ -303,7 +304,7 @@ export function createLookup(options: LookupOptions): Lookup {
       return unknown.size
     },
     close() {
-      clearInterval(sweeper)
+      cancelSweep()
       for (const guid of [...flights.keys()]) finish(guid, undefined)
     },
   }

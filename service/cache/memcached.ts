@@ -6,6 +6,7 @@
 
 import { connect, type Socket } from 'node:net'
 import HashRing from 'hashring'
+import { startDeadline } from '../deadline.ts'
 import {
   MEMCACHED_MS_MAX,
   MEMCACHED_PENDING_BYTES_MAX,
@@ -79,7 +80,7 @@ class Node {
   private unread: Buffer = Buffer.alloc(0)
   private retryMs = MEMCACHED_RETRY_MS_MIN
   private nextAttemptAt = 0
-  private timer: NodeJS.Timeout | undefined
+  private isWatched = false
   private closed = false
 
   constructor(address: string) {
@@ -145,15 +146,15 @@ class Node {
 
   /** One timer for all questions: the first is the oldest. */
   private watch(): void {
-    if (this.timer !== undefined) return
-    this.timer = setTimeout(() => {
-      this.timer = undefined
+    if (this.isWatched) return
+    this.isWatched = true
+    startDeadline(MEMCACHED_MS_MAX, () => {
+      this.isWatched = false
       const [oldest] = this.questions
       if (oldest === undefined) return
       if (performance.now() >= oldest.giveUpAt) this.fail(new Error('no answer in time'))
       else this.watch()
-    }, MEMCACHED_MS_MAX)
-    this.timer.unref()
+    })
   }
 
   private read(chunk: Buffer): void {

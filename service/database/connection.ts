@@ -1,6 +1,7 @@
 /** One connection: how it is made, and one statement on it with a deadline. */
 
 import mysql, { type Connection, type QueryError } from 'mysql2'
+import { startDeadline } from '../deadline.ts'
 import { VersioncheckError } from '../errors.ts'
 import { describeEndpoint, type Endpoint } from './endpoint.ts'
 
@@ -52,12 +53,12 @@ export function execute(
   { deadlineMs }: { deadlineMs: number },
 ): Promise<Row[]> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
+    const cancel = startDeadline(deadlineMs, () => {
       connection.destroy()
       reject(new VersioncheckError('database_unreachable', `The database didn't answer within ${deadlineMs} ms.`))
-    }, deadlineMs)
+    })
     connection.execute(statement, values as never, (error, rows) => {
-      clearTimeout(timer)
+      cancel()
       if (error === null) resolve(rows as Row[])
       else reject(error)
     })

@@ -20,7 +20,7 @@ import { describeEndpoint, type Endpoint } from './endpoint.ts'
 
 export interface Pool {
   readonly endpoint: Endpoint
-  /** False from a failed connection until the next attempt is due: asking would be in vain. */
+  /** False while no connection is there and none can be made before the next attempt is due: asking would be in vain. */
   readonly isUsable: boolean
   /** Statements that run now or wait for a connection, that were run, and that were not answered. */
   readonly inFlight: number
@@ -72,6 +72,11 @@ export function openPool(endpoint: Endpoint): Pool {
   // Told for every failed attempt; the callers are told too.
   pool.on('factoryCreateError', () => {})
 
+  // One more connection that could not be made in time says little of a server that answers on those there are.
+  function isUsable(): boolean {
+    return !closed && (pool.size > 0 || Date.now() >= nextAttemptAt)
+  }
+
   async function acquire(): Promise<Connection> {
     try {
       return await pool.acquire()
@@ -90,7 +95,7 @@ export function openPool(endpoint: Endpoint): Pool {
   return {
     endpoint,
     get isUsable() {
-      return !closed && Date.now() >= nextAttemptAt
+      return isUsable()
     },
     get inFlight() {
       return counts.inFlight
@@ -122,7 +127,7 @@ export function openPool(endpoint: Endpoint): Pool {
   }
 
   async function query(statement: string, values: readonly Value[], deadlineMs: number): Promise<Row[]> {
-    if (closed || Date.now() < nextAttemptAt) {
+    if (!isUsable()) {
       throw lastError ?? new VersioncheckError('database_unreachable', `${describeEndpoint(endpoint)} is closed.`)
     }
     const connection = await acquire()

@@ -3,6 +3,7 @@
  * next one takes its place when it fails or hangs. All attempts together stay within the caller's deadline.
  */
 
+import { startDeadline } from '../deadline.ts'
 import { VersioncheckError } from '../errors.ts'
 import { CONNECT_MS_MAX, QUERY_MS_MAX } from '../limits.ts'
 import { type Connection, connect, isFatal, type Row, type Value } from './connection.ts'
@@ -49,11 +50,8 @@ export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { pr
   let current = preferred % pools.length
 
   /** The ones worth asking, the preferred one first. */
-  function* inOrder(): Generator<Pool> {
-    for (let step = 0; step < pools.length; step++) {
-      const pool = pools[(current + step) % pools.length] as Pool
-      if (pool.isUsable) yield pool
-    }
+  function inOrder(): Pool[] {
+    return [...pools.slice(current), ...pools.slice(0, current)].filter(({ isUsable }) => isUsable)
   }
 
   /** Asks one after the other until one's rows will do. */
@@ -66,11 +64,14 @@ export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { pr
     const giveUpAt = performance.now() + deadlineMs
     let cause: unknown
     let answered = false
-    for (const pool of inOrder()) {
+    const worthAsking = inOrder()
+    for (const [index, pool] of worthAsking.entries()) {
       const leftMs = giveUpAt - performance.now()
       if (leftMs <= 0) break
+      // Where nobody else is left to be asked, there is nothing to save time for.
+      const queryMs = index === worthAsking.length - 1 ? leftMs : Math.min(leftMs, QUERY_MS_MAX)
       try {
-        const rows = await within(leftMs, pool.query(statement, values, Math.min(leftMs, QUERY_MS_MAX)))
+        const rows = await within(leftMs, pool.query(statement, values, queryMs))
         if (willDo(rows)) return rows
         answered = true
       } catch (error) {
@@ -123,18 +124,17 @@ export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { pr
 
 /** Rejects after `ms`; what was begun goes on to its own end, unheard. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+  let cancel: (() => void) | undefined
   try {
     return await Promise.race([
       promise,
       new Promise<never>((_, reject) => {
-        timer = setTimeout(
-          () => reject(new VersioncheckError('database_unreachable', `No answer within ${Math.round(ms)} ms.`)),
-          ms,
+        cancel = startDeadline(ms, () =>
+          reject(new VersioncheckError('database_unreachable', `No answer within ${Math.round(ms)} ms.`)),
         )
       }),
     ])
   } finally {
-    clearTimeout(timer)
+    cancel?.()
   }
 }

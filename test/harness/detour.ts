@@ -10,18 +10,26 @@ export interface Detour {
   leadTo(port: number): void
   /** Cuts what is connected and refuses what comes. */
   cut(): void
+  /** Who comes from now on is let in and hears nothing; what is connected goes on. */
+  hold(): void
 }
 
 export async function startDetour(t: Pick<Test, 'teardown'>, target: number): Promise<Detour> {
   const port = await freePort()
   const sockets = new Set<Socket>()
   let current: number | undefined = target
+  let isHeld = false
   const hangUp = () => {
     for (const socket of sockets) socket.destroy()
   }
   const server = createServer((incoming) => {
     if (current === undefined) {
       incoming.destroy()
+      return
+    }
+    if (isHeld) {
+      sockets.add(incoming)
+      incoming.on('error', () => {})
       return
     }
     const outgoing = connect(current, '127.0.0.1')
@@ -51,11 +59,15 @@ export async function startDetour(t: Pick<Test, 'teardown'>, target: number): Pr
     port,
     leadTo(other) {
       current = other
+      isHeld = false
       hangUp()
     },
     cut() {
       current = undefined
       hangUp()
+    },
+    hold() {
+      isHeld = true
     },
   }
 }

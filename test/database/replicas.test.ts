@@ -1,0 +1,63 @@
+/** Who is asked, for how long, and when a server is taken to be down. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { openReplicas } from '../../service/database/index.ts'
+import { COLD_MS_MAX, CONNECT_MS_MAX, QUERY_MS_MAX } from '../../service/limits.ts'
+import { startDatabases } from '../harness/databases.ts'
+import { startDetour } from '../harness/detour.ts'
+
+const databases = await startDatabases(t, { replicas: 0 })
+const { endpoint } = databases.primary
+const NAP_S = (QUERY_MS_MAX + 40) / 1_000
+const NAP = `SELECT SLEEP(${NAP_S}) AS slept`
+
+t.test('a server that answers is asked, though one more connection to it could not be made', async (t) => {
+  const detour = await startDetour(t, endpoint.port)
+  const replicas = openReplicas([{ ...endpoint, port: detour.port }])
+  t.teardown(() => replicas.close())
+  await replicas.query('SELECT 1 AS one', [], COLD_MS_MAX)
+  detour.hold()
+  const some = await Promise.all(
+    Array.from({ length: 4 }, () => replicas.query('SELECT SLEEP(0.02) AS slept', [], COLD_MS_MAX)),
+  )
+  t.equal(some.length, 4)
+  for (const giveUpAt = performance.now() + CONNECT_MS_MAX * 3; performance.now() < giveUpAt; await sleep(10)) {
+    t.strictSame(await replicas.query('SELECT 1 AS one', [], COLD_MS_MAX), [{ one: 1 }])
+  }
+  t.equal(replicas.statistics[0]?.errors, 0)
+})
+
+t.test('one alone has all the time there is', async (t) => {
+  const replicas = openReplicas([endpoint])
+  t.teardown(() => replicas.close())
+  await replicas.query('SELECT 1', [], COLD_MS_MAX)
+  t.strictSame(await replicas.query(NAP, [], COLD_MS_MAX), [{ slept: 0 }])
+})
+
+t.test('of two, the second is asked while there is time', async (t) => {
+  const replicas = openReplicas([endpoint, endpoint])
+  t.teardown(() => replicas.close())
+  const answer = "SELECT IF(GET_LOCK('first', 0), SLEEP(1), 7) AS answer"
+  const begunAt = performance.now()
+  t.strictSame(await replicas.query(answer, [], COLD_MS_MAX), [{ answer: 7 }])
+  t.ok(performance.now() - begunAt >= QUERY_MS_MAX - 1)
+  t.strictSame(
+    replicas.statistics.map(({ errors }) => errors),
+    [1, 0],
+  )
+})
+
+t.test('a server that is down is not asked', async (t) => {
+  const detour = await startDetour(t, endpoint.port)
+  const replicas = openReplicas([{ ...endpoint, port: detour.port }])
+  t.teardown(() => replicas.close())
+  await replicas.query('SELECT 1', [], COLD_MS_MAX)
+  detour.cut()
+  for (let attempt = 0; attempt < 3; attempt++)
+    await t.rejects(replicas.query('SELECT 1', [], COLD_MS_MAX), { code: 'database_unreachable' })
+  const begunAt = performance.now()
+  const refused = Array.from({ length: 100 }, () => replicas.query('SELECT 1', [], COLD_MS_MAX))
+  t.ok((await Promise.allSettled(refused)).every(({ status }) => status === 'rejected'))
+  t.ok(performance.now() - begunAt < COLD_MS_MAX)
+})
