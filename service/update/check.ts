@@ -179,7 +179,7 @@ export function createCheck(options: CheckOptions): Check {
     query.read(req.getQuery())
     const { text, idStart, idEnd, versionStart, versionEnd, mode } = query
     const application = query.appIdStart === ABSENT ? undefined : findApplication()
-    if (application === undefined || isBlank(text, idStart, idEnd) || isBlank(text, versionStart, versionEnd)) {
+    if (application === undefined || query.isBlank(idStart, idEnd) || query.isBlank(versionStart, versionEnd)) {
       counts.invalid++
       const format = application?.manifest ?? 'json'
       send(res, BAD_REQUEST, format, nothingKnown[format], '', CACHE_CONTROL, { head, closing, ifNoneMatch: '' })
@@ -522,14 +522,6 @@ function listingOfOffer(offer: Offer, application: Application, siteUrl: string)
 /** Weak comparison (RFC 9110 section 8.8.3.2). Quotes cannot occur within a tag, so finding it with its quotes is exact. */
 function validates(ifNoneMatch: string, etag: string): boolean {
   return ifNoneMatch.includes(etag) || ifNoneMatch.trim() === '*'
-}
-
-/** Missing, empty, or nothing but white space. */
-function isBlank(text: string, start: number, end: number): boolean {
-  if (start === ABSENT || start === end) return true
-  const first = text.charCodeAt(start)
-  // Neither a blank nor beyond ASCII, as nearly always.
-  return (first <= 0x20 || first > 0x7e) && text.slice(start, end).trim() === ''
 }
 
 /** In a path `+` is itself. */

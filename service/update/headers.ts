@@ -20,30 +20,33 @@ export function cacheStatus(tier: Tier | 'unavailable', ageS?: number): string {
 
 /**
  * Status and all headers of an answer as its status line, so that the library is called once and no string is made: 290 ns less than
- * a call a header. The ETag stands at the end, on a word, where each answer writes its own.
+ * a call a header. The ETag stands at the end, where each answer writes its own.
  */
 export class ReadyHeaders {
-  readonly head: Uint8Array
-  private readonly tag: Int32Array
-  private readonly tagBytes: Buffer
+  /** A buffer, not a view of one: the library asks a view for three things more. */
+  readonly head: ArrayBuffer
+  private readonly bytes: Buffer
+  private readonly memory: DataView
+  private readonly tagAt: number
 
   constructor(status: string) {
     const text = `200 OK\r\nContent-Type: ${contentTypes.json}\r\nCache-Control: ${CACHE_CONTROL}\r\nCache-Status: ${status}\r\nETag: `
-    const tagStart = (text.length + 3) & ~3
-    const memory = Buffer.from(new ArrayBuffer(tagStart + ETAG_BYTES))
-    memory.write(text, tagStart - text.length, 'latin1')
-    this.head = new Uint8Array(memory.buffer, tagStart - text.length)
-    this.tag = new Int32Array(memory.buffer, tagStart)
-    this.tagBytes = memory.subarray(tagStart)
+    this.tagAt = text.length
+    this.head = new ArrayBuffer(text.length + ETAG_BYTES)
+    this.bytes = Buffer.from(this.head)
+    this.bytes.write(text, 'latin1')
+    this.memory = new DataView(this.head)
   }
 
   /** Takes over the ETag that lies at these words. */
   setTag(words: Int32Array, at: number): void {
-    for (let word = 0; word < ETAG_BYTES / 4; word++) this.tag[word] = words[at + word] as number
+    const { memory, tagAt } = this
+    for (let word = 0; word < ETAG_BYTES / 4; word++)
+      memory.setInt32(tagAt + word * 4, words[at + word] as number, true)
   }
 
   /** Takes over an ETag that was just made. */
   setTagText(etag: string): void {
-    this.tagBytes.write(etag, 'latin1')
+    this.bytes.write(etag, this.tagAt, 'latin1')
   }
 }

@@ -41,45 +41,56 @@ export class CheckQuery {
 
   /** Reads a query; undefined where the request has none. */
   read(query: string | undefined): void {
-    this.idStart = ABSENT
-    this.appIdStart = ABSENT
-    this.versionStart = ABSENT
-    this.mode = STRICT
+    this.forget()
     this.isPlain = false
     if (query === undefined) return
     const { length } = query
     // As many bytes as characters: all are ASCII. There is room for one more, or one that is not ASCII might not be written.
-    if (
-      length > PLAIN_BYTES_MAX ||
-      query.indexOf('%') >= 0 ||
-      query.indexOf('+') >= 0 ||
-      encoder.encodeInto(query, this.bytes).written !== length
-    ) {
-      this.readEscaped(query)
-      return
+    if (length <= PLAIN_BYTES_MAX && encoder.encodeInto(query, this.bytes).written === length) {
+      this.text = query
+      this.isPlain = this.readPlain(length)
     }
-    this.text = query
-    this.isPlain = true
-    this.readPlain(length)
+    if (!this.isPlain) this.readEscaped(query)
   }
 
-  /** Hops from `&` to `&`, the last one put behind the end. Of words, since four bytes cost what one does. */
-  private readPlain(length: number): void {
+  private forget(): void {
+    this.idStart = ABSENT
+    this.appIdStart = ABSENT
+    this.versionStart = ABSENT
+    this.mode = STRICT
+  }
+
+  /**
+   * Hops from `&` to `&`, the last one put behind the end. Of words, since four bytes cost what one does. False where there is an
+   * escape.
+   */
+  private readPlain(length: number): boolean {
     const { bytes, words } = this
     bytes[length] = AMPERSAND
     let start = 0
     for (let word = 0, end = length >> 2; word <= end; word++) {
-      const differing = (words[word] as number) ^ AMPERSANDS
-      // Of ASCII: the high bit of each byte that doesn't differ.
-      let found = ~(differing + 0x7f7f7f7f) & 0x80808080
+      // Of ASCII: the high bit of each byte up to `+`. Beside `%`, `&` and `+` few of them stand in a query.
+      let found = ~((words[word] as number) + ABOVE_PLUS) & 0x80808080
       while (found !== 0) {
         const at = word * 4 + ((31 - Math.clz32(found & -found)) >> 3)
-        if (at > length) return
+        if (at > length) return true
         found &= found - 1
-        this.readPair(start, at)
-        start = at + 1
+        const byte = bytes[at] as number
+        if (byte === AMPERSAND) {
+          this.readPair(start, at)
+          start = at + 1
+        } else if (byte === PERCENT || byte === PLUS) return false
       }
     }
+    return true
+  }
+
+  /** Missing, empty, or nothing but white space. */
+  isBlank(start: number, end: number): boolean {
+    if (start === ABSENT || start === end) return true
+    const first = this.isPlain ? (this.bytes[start] as number) : this.text.charCodeAt(start)
+    // Neither a blank nor beyond ASCII, as nearly always.
+    return (first <= 0x20 || first > 0x7e) && this.text.slice(start, end).trim() === ''
   }
 
   /** Names are compared as words: a loop over their letters takes longer than all the rest. */
@@ -123,6 +134,7 @@ export class CheckQuery {
 
   /** Any pair may hide one of the names behind an escape: the values are decoded, and put one behind the other. */
   private readEscaped(query: string): void {
+    this.forget()
     const values = new Map<string, string>()
     for (const pair of query.split('&')) {
       const equals = pair.indexOf('=')
@@ -153,9 +165,12 @@ const PLAIN_BYTES_MAX = 2_040
 /** Behind it: a last character that is no ASCII, the ampersand, and what is read beyond the end. */
 const SPARE_BYTES = 8
 
+const PERCENT = 37
 const AMPERSAND = 38
-const AMPERSANDS = 0x26262626
+const PLUS = 43
 const EQUALS = 61
+/** To be added to four bytes: of those above `+` the high bit is set then. */
+const ABOVE_PLUS = 0x54545454
 /** A name as words, the last one filled up with 0. */
 function wordsOf(name: string): number[] {
   return (name.match(/.{1,4}/g) ?? []).map((letters) => Buffer.from(letters.padEnd(4, '\0')).readInt32LE())
