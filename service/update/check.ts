@@ -5,7 +5,8 @@
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import { type Application, formatFor, type ManifestFormat, readAppVersion } from '../addon/index.ts'
-import { MADE_ANSWERS_MAX, RETRY_AFTER_S, SENDABLE_BYTES_MAX } from '../limits.ts'
+import { RETRY_AFTER_S } from '../limits.ts'
+import { ApplicationLetters } from './application-letters.ts'
 import { choose, chooseFrom, NONE } from './choose.ts'
 import {
   type Answer,
@@ -30,11 +31,11 @@ import {
 } from './entry.ts'
 import { GuidKey } from './guid-key.ts'
 import { CACHE_CONTROL, cacheStatus, contentTypes, NO_STORE, ReadyHeaders, type Tier } from './headers.ts'
-import { renderListing, renderUpdate, UPDATES_END } from './json.ts'
+import { renderListing, renderUpdate } from './json.ts'
 import { KnownVersions } from './known-versions.ts'
-import { Letters } from './letters.ts'
 import { candidatesFor, type Offer, updateOf } from './offer.ts'
 import { ABSENT, CheckQuery, decodeForm, type ModeCode } from './request.ts'
+import { type MadeAnswer, MadeAnswers, Sendable, withTag } from './sendable.ts'
 
 /** The entries that a worker holds. */
 export interface Held extends EntryMemory {
@@ -157,22 +158,13 @@ export function createCheck(options: CheckOptions): Check {
     replica: new ReadyHeaders(plainStatus.replica),
   }
   const versions = new KnownVersions()
-  let lastApplications: ReadonlyMap<string, Application> | undefined
-  let lastApplication: Application | undefined
-  let lastGuid = new Letters('')
+  let known = new ApplicationLetters(applications.byGuid)
 
-  /** Nearly all clients are the same application: comparing its guid is quicker than looking it up. */
   function findApplication(): Application | undefined {
-    const all = applications.byGuid
-    if (query.isPlain && all === lastApplications && lastGuid.isAt(query.memory, query.appIdStart, query.appIdEnd)) {
-      return lastApplication
-    }
-    const application = all.get(query.appId ?? '')
-    if (application === undefined || !query.isPlain) return application
-    lastApplications = all
-    lastApplication = application
-    lastGuid = new Letters(application.guid)
-    return application
+    const { byGuid } = applications
+    if (!query.isPlain) return byGuid.get(query.appId as string)
+    if (known.byGuid !== byGuid) known = new ApplicationLetters(byGuid)
+    return known.find(query.memory, query.appIdStart, query.appIdEnd)
   }
 
   function check(res: HttpResponse, req: HttpRequest, closing: boolean, ifNoneMatch: string, head: boolean): void {
@@ -412,85 +404,7 @@ export function createCheck(options: CheckOptions): Check {
   }
 }
 
-/** Words; some that follow an answer may be copied with it. */
-const COPIED_AT_ONCE = 4
-
-/**
- * The bytes of a ready answer in memory that is always the same, with a view for each length: a view of its own for each answer
- * would be garbage at once, and takes longer to make than 300 bytes to copy.
- */
-class Sendable {
-  private readonly words = new Int32Array(SENDABLE_BYTES_MAX / 4 + COPIED_AT_ONCE)
-  private readonly bytes = Buffer.from(this.words.buffer)
-  private readonly views = Array.from(
-    { length: SENDABLE_BYTES_MAX + 1 },
-    (_, length) => new Uint8Array(this.words.buffer, 0, length),
-  )
-
-  /** Good until the next copy. `first`: the word that the answer begins with; `length`: of it, in bytes. */
-  copy(words: Int32Array, first: number, length: number): Uint8Array {
-    if (length > SENDABLE_BYTES_MAX) return new Uint8Array(words.buffer, first * 4, length)
-    const into = this.words
-    for (let at = 0, end = (length + 3) >> 2; at < end; at += COPIED_AT_ONCE) {
-      const from = first + at
-      into[at] = words[from] as number
-      into[at + 1] = words[from + 1] as number
-      into[at + 2] = words[from + 2] as number
-      into[at + 3] = words[from + 3] as number
-    }
-    return this.views[length] as Uint8Array
-  }
-
-  /** The same answer without its updates, which begin after so many bytes. */
-  copyWithoutUpdates(words: Int32Array, first: number, before: number): Uint8Array {
-    this.copy(words, first, before)
-    const { bytes } = this
-    for (let at = 0; at < UPDATES_END.length; at++) bytes[before + at] = UPDATES_END.charCodeAt(at)
-    return this.views[before + UPDATES_END.length] as Uint8Array
-  }
-
-  /** The same of a text of ASCII. */
-  write(text: string): Uint8Array {
-    if (text.length > SENDABLE_BYTES_MAX) return Buffer.from(text, 'latin1')
-    this.bytes.write(text, 'latin1')
-    return this.views[text.length] as Uint8Array
-  }
-}
-
-interface MadeAnswer {
-  readonly answer: Answer
-  /** Its ETag, in words. */
-  readonly tag: Int32Array
-}
-
-function withTag(answer: Answer): MadeAnswer {
-  const tag = new Int32Array(ETAG_BYTES / 4)
-  Buffer.from(tag.buffer).write(answer.etag, 'latin1')
-  return { answer, tag }
-}
-
 const madeNothingKnown = withTag(nothingKnown.json)
-
-/** Answers that had to be made, for the next client that gets the same; forgotten whenever an entry changes. */
-class MadeAnswers {
-  private readonly answers = new Map<number, MadeAnswer>()
-  private changes = 0
-
-  get(place: number, changes: number): MadeAnswer | undefined {
-    if (changes !== this.changes) {
-      this.changes = changes
-      this.answers.clear()
-    }
-    return this.answers.get(place)
-  }
-
-  set(place: number, answer: Answer): MadeAnswer {
-    if (this.answers.size >= MADE_ANSWERS_MAX) this.answers.clear()
-    const made = withTag(answer)
-    this.answers.set(place, made)
-    return made
-  }
-}
 
 /** What `find` says beside a place: nobody knows the add-on; the guid is longer than any. */
 const UNKNOWN = -1

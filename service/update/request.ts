@@ -62,7 +62,7 @@ export class CheckQuery {
 
   /**
    * Hops from `&` to `&`, the last one put behind the end. Of words, since four bytes cost what one does. False where there is an
-   * escape.
+   * escape that matters.
    */
   private readPlain(length: number): boolean {
     const { bytes, words } = this
@@ -79,10 +79,16 @@ export class CheckQuery {
         if (byte === AMPERSAND) {
           this.readPair(start, at)
           start = at + 1
-        } else if (byte === PERCENT || byte === PLUS) return false
+        } else if ((byte === PERCENT || byte === PLUS) && !this.isOfAnother(start, at)) return false
       }
     }
     return true
+  }
+
+  /** Whether an escape belongs to a value that decides nothing, as in `version=1.0%2B3`; within a name it may hide one that does. */
+  private isOfAnother(start: number, at: number): boolean {
+    const equals = this.text.indexOf('=', start)
+    return equals >= 0 && equals < at && !NAMES.has(this.text.slice(start, equals))
   }
 
   /** Missing, empty, or nothing but white space. */

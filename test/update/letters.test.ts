@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { packAppVersion } from '../../service/addon/index.ts'
+import { ApplicationLetters } from '../../service/update/application-letters.ts'
 import { GuidKey } from '../../service/update/guid-key.ts'
 import { KnownVersions } from '../../service/update/known-versions.ts'
 import { Letters } from '../../service/update/letters.ts'
@@ -64,4 +65,27 @@ t.test('a version is read as it would be the first time', async (t) => {
     }),
     20_000,
   )
+})
+
+t.test('applications are found by their guids in memory as in the map', async (t) => {
+  const guids = [
+    '{ec8030f7-c20a-464f-9b0e-13a3a9e97384}',
+    '{aa3c5121-dab2-40e2-81ca-7ea25febc110}',
+    'a',
+    'ab',
+    '',
+    '\u0141b',
+    'a\0',
+  ]
+  const byGuid = new Map(
+    guids.map((guid, id) => [
+      guid,
+      { id, guid, name: `application ${id}`, manifest: 'json', jsonSince: null } as const,
+    ]),
+  )
+  const letters = new ApplicationLetters(byGuid)
+  for (const guid of [...guids.slice(0, 4), 'Ab', 'b', 'abc', '{ec8030f7-c20a-464f-9b0e-13a3a9e97385}']) {
+    const memory = inMemory('&appID=', guid, '&')
+    t.equal(letters.find(memory, 7, 7 + guid.length), byGuid.get(guid), guid)
+  }
 })
