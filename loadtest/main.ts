@@ -40,4 +40,5 @@ async function runLoadtest(args: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await runLoadtest(process.argv.slice(2))
+// What a command that broke off has started would go on for ever.
+process.exit(await runLoadtest(process.argv.slice(2)))

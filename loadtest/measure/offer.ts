@@ -103,11 +103,13 @@ end
 `
 
 let offset = 0
+let offers = 0
 
 /** Each run goes on in the list where the last one stopped. */
 export async function offer(options: OfferOptions): Promise<Offered> {
   const { url, requests, rate, seconds, processors, environment = {} } = options
-  const path = join(dirname(requests.script), 'offer.lua')
+  // Of its own: several may be under way.
+  const path = join(dirname(requests.script), `offer-${++offers}.lua`)
   writeFileSync(path, script(requests.script))
   const args = ['wrk', `-c${CONNECTIONS}`, '-t1', `-d${seconds}s`, '-s', path, url, '--', String(offset), String(rate)]
   const [program, ...rest] = onProcessors(processors, args)

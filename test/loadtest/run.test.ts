@@ -114,9 +114,9 @@ t.test('gates decide the exit code', async (t) => {
   const { url } = await startStack(t)
   const run = (...gates: string[]) =>
     loadtest('run', '--url', url, '--connections', '2', '--profile', 'garbage', ...SHORT, ...gates)
-  t.equal((await run()).code, 0)
-  t.equal((await run('--max-errors', '0')).code, 0, 'what is wrong is answered as it should')
-  const missed = await run('--max-p99', '0.001')
+  const [ungated, unbroken, missed] = await Promise.all([run(), run('--max-errors', '0'), run('--max-p99', '0.001')])
+  t.equal(ungated.code, 0)
+  t.equal(unbroken.code, 0, 'what is wrong is answered as it should')
   t.equal(missed.code, 1)
   t.match(missed.stderr, /missed: p99 ms/)
 })
@@ -137,25 +137,27 @@ t.test('errors: a 5xx, an unexpected status, a connection closed unanswered, a t
     )
     return { code, errors: Object.keys((JSON.parse(stdout) as RunReport).offered.errors) }
   }
-  t.strictSame(await run(failing), { code: 1, errors: ['status 500'] })
   const closing = await listen(t, (_, res) => res.writeHead(200, { connection: 'close' }).end('{}'))
-  t.strictSame(
-    await run(closing, '--profile', 'cold'),
-    { code: 0, errors: [] },
-    'a connection that an answer closes is no error',
-  )
   const lost = await listen(t, (_, res) => res.writeHead(404).end())
-  t.strictSame(await run(lost), { code: 1, errors: ['status 404'] })
   let seen = 0
   const breaking = await listen(t, (req, res) => (seen++ < 1 ? res.end() : req.socket.destroy()))
-  const closed = await run(breaking)
+  const silent = await listen(t, (req, res) => (req.url === '/__lbheartbeat__' ? res.end() : undefined))
+  const [fromFailing, fromClosing, fromLost, closed, fromSilent] = await Promise.all([
+    run(failing),
+    run(closing, '--profile', 'cold'),
+    run(lost),
+    run(breaking),
+    run(silent, '--timeout', '1', '--duration', '3'),
+  ])
+  t.strictSame(fromFailing, { code: 1, errors: ['status 500'] })
+  t.strictSame(fromClosing, { code: 0, errors: [] }, 'a connection that an answer closes is no error')
+  t.strictSame(fromLost, { code: 1, errors: ['status 404'] })
   t.equal(closed.code, 1)
   t.ok(
     closed.errors.some((kind) => /closed|ECONNRESET/.test(kind)),
     closed.errors.join(', '),
   )
-  const silent = await listen(t, (req, res) => (req.url === '/__lbheartbeat__' ? res.end() : undefined))
-  t.strictSame(await run(silent, '--timeout', '1', '--duration', '3'), { code: 1, errors: ['timeout'] })
+  t.strictSame(fromSilent, { code: 1, errors: ['timeout'] })
 })
 
 t.test(
@@ -221,15 +223,13 @@ t.test('what goes wrong is told', async (t) => {
   const nobody = await loadtest('run', '--url', `http://127.0.0.1:${await freePort()}`)
   t.equal(nobody.code, 1)
   t.match(nobody.stderr, /Nothing answers at .*ECONNREFUSED.*Is the server running/)
-  for (const args of [
+  const misused = [
     ['run'],
     ['run', '--url', 'ftp://x'],
     ['run', '--url', 'http://x/path'],
     ['run', '--url', 'http://127.0.0.1:1', '--profile', 'other'],
-  ]) {
-    const { code } = await loadtest(...args)
-    t.equal(code, 2, args.join(' '))
-  }
+  ]
+  for (const { code } of await Promise.all(misused.map((args) => loadtest(...args)))) t.equal(code, 2)
   const folder = await makeFolder(t)
   await mkdir(join(folder, 'empty'))
   const url = await listen(t, (_, res) => res.end())
