@@ -16,6 +16,6 @@ export function save(
 Written by \`npm run -s bench -- NAME --save\`; the figures of every run lie in \`loadtest/bench/results\`. Machines differ and have
 moods: compare within one table. The processor time of a request says more than the rate, since the generator takes its share.
 `
-  const page = [head, ...readSaved(results).map(sectionOf)].join('\n')
+  const page = [head, readSaved(results).map(sectionOf).join('\n\n')].join('\n')
   writeFileSync(join(checkout, 'docs', 'benchmarks.md'), `${page}\n`)
 }
