@@ -1,4 +1,4 @@
-/** Deadlines by which a process that stood still doesn't judge others. */
+/** Deadlines of statements and questions, by which a process that stood still doesn't judge others. */
 
 /**
  * Calls `expire` after `ms`, unless it is cancelled by what is returned. What has arrived meanwhile is read first: after a pause of

@@ -29,13 +29,15 @@ run:
 ${rungs.map(({ name, what }, number) => `| ${number} \`${name}\` | ${what} |`).join('\n')}
 
 Rungs 0 to 5 are programs of their own in \`loadtest/ladder/rungs\`, a small file each, written as one would write them: pools
-where there are pools, prepared statements, keep-alive, no log of requests. A test asks them the vectors of the contract, and each
+where there are pools, values apart from statements, keep-alive, no log of requests. A test asks them the vectors of the contract, and each
 run compares their answers with ours before it measures.
 
 ## How it is measured
 
 - Rungs 0 to 7 are asked for each add-on of the catalogue in turn, so that no answer is there already; 6 and 7 without their memory,
   7 with a memcached that holds all. Rungs 8 and 9 are asked for popular add-ons, all of them in memory.
+- Rung 9 writes its four headers in four calls, as the library is used; ours writes them in one
+  ([decision 12](decisions/0012-headers-in-one-call.md)).
 - One MariaDB replica for all, by its socket; 10 connections to it where they are kept, 10 PHP processes. One process of Node each.
 - wrk with 64 connections on the same machine. Nothing is pinned to a processor; one rung is asked at a time, in alternating order.
 - Rates, times and ratios are medians of several runs. The generator takes its share of the processors, the more the quicker the

@@ -13,7 +13,7 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '../failure.ts'
-import { onProcessors } from './processes.ts'
+import { endWithUs, onProcessors } from './processes.ts'
 import type { RequestFile } from './wrk.ts'
 
 export interface OfferOptions {
@@ -113,7 +113,9 @@ export async function offer(options: OfferOptions): Promise<Offered> {
   writeFileSync(path, script(requests.script))
   const args = ['wrk', `-c${CONNECTIONS}`, '-t1', `-d${seconds}s`, '-s', path, url, '--', String(offset), String(rate)]
   const [program, ...rest] = onProcessors(processors, args)
-  const { stdout } = await promisify(execFile)(program, rest, { env: { ...process.env, ...environment } })
+  const running = promisify(execFile)(program, rest, { env: { ...process.env, ...environment } })
+  endWithUs(running.child)
+  const { stdout } = await running
   const text = /^RESULT (.*)$/m.exec(stdout)?.[1]
   const found = text === undefined ? undefined : (JSON.parse(text) as Record<keyof Offered | 'us', number>)
   if (found === undefined || !(found.requests > 0))

@@ -130,6 +130,7 @@ export async function runCommand(
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
     stdio: ['ignore', quiet ? 'ignore' : process.stderr, quiet ? 'pipe' : 'inherit'],
   })
+  endWithUs(child)
   let errors = ''
   child.stderr?.on('data', (chunk: Buffer) => {
     errors += chunk

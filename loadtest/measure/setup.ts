@@ -11,7 +11,7 @@ export interface Bench {
   readonly dataDir: string
   /** All add-ons. */
   readonly all: Population
-  /** Those that clients are told of. */
+  /** The address that clients are told of. */
   readonly siteUrl: string
   /** The catalogue in the import format. */
   readonly catalogue: string

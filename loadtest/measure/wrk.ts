@@ -72,7 +72,12 @@ request = function()
 end
 `,
   )
-  return { script, count: list.length, remove: () => rmSync(folder, { recursive: true, force: true }) }
+  const remove = () => {
+    process.off('exit', remove)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.on('exit', remove)
+  return { script, count: list.length, remove }
 }
 
 /** A generator that runs all the while, and offers load only in the slices in which it is let. */
@@ -137,7 +142,9 @@ export async function load({ processors, ...options }: LoadOptions): Promise<Loa
   const { url } = options
   const args = argumentsOf(options)
   const [program, ...rest] = onProcessors(processors, args)
-  const { stdout } = await promisify(execFile)(program, rest)
+  const running = promisify(execFile)(program, rest)
+  endWithUs(running.child)
+  const { stdout } = await running
   const count = Number(/(\d+) requests in/.exec(stdout)?.[1])
   offset += count
   const failed = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0)

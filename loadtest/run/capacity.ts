@@ -8,6 +8,8 @@ export interface Bounds {
   readonly maxErrors: number
 }
 
+export type Attempted = Pick<Offered, 'rate' | 'latencies' | 'errors' | 'generatorCpu'>
+
 export interface CapacityOptions {
   readonly from: number
   readonly to: number
@@ -15,7 +17,9 @@ export interface CapacityOptions {
   readonly step: number
   readonly confirm: number
   readonly bounds: Bounds
-  readonly offer: (rate: number, seconds: number) => Promise<Pick<Offered, 'rate' | 'latencies' | 'errors'>>
+  readonly offer: (rate: number, seconds: number) => Promise<Attempted>
+  /** Processes that make the load. */
+  readonly workers: number
   readonly progress: (line: string) => void
 }
 
@@ -40,6 +44,8 @@ export interface CapacityReport extends Capacity {
 const NARROWED_TO = 1.05
 /** Less of what was to be offered than this: the rate was not reached. */
 const REACHED = 0.98
+/** Of one processor for each process: more than this, and the load may be what the generator could make. */
+export const GENERATOR_BUSY = 0.9
 
 export async function findCapacity(options: CapacityOptions): Promise<Capacity> {
   const { from, to, step, confirm, progress } = options
@@ -58,7 +64,7 @@ export async function findCapacity(options: CapacityOptions): Promise<Capacity> 
     else low = rate
     if (low === to) break
   }
-  while (low > 0 && high / low > NARROWED_TO && high !== Number.POSITIVE_INFINITY) {
+  while (low > 0 && high - low > 1 && high / low > NARROWED_TO && high !== Number.POSITIVE_INFINITY) {
     const middle = Math.round((low + high) / 2)
     if ((await holds(middle, step)) === undefined) high = middle
     else low = middle
@@ -73,7 +79,7 @@ export async function findCapacity(options: CapacityOptions): Promise<Capacity> 
 }
 
 async function attempt(
-  { bounds, offer }: CapacityOptions,
+  { bounds, offer, workers }: CapacityOptions,
   rate: number,
   seconds: number,
 ): Promise<{ fault: string | undefined; p99: number }> {
@@ -85,6 +91,8 @@ async function attempt(
   else if (p99 > bounds.maxP99) fault = `p99 above ${bounds.maxP99} ms`
   else if (offered.rate < rate * REACHED)
     fault = `${Math.round(offered.rate).toLocaleString('en-US')} a second were answered`
+  if (fault !== undefined && offered.generatorCpu > workers * GENERATOR_BUSY)
+    fault += '; the generator was busy all the time: its limit may be what was found, give it more --workers'
   return { fault, p99 }
 }
 

@@ -12,7 +12,7 @@ import {
   profiles,
   readPopulation,
 } from '../traffic/index.ts'
-import { type CapacityReport, describeCapacity, findCapacity } from './capacity.ts'
+import { type CapacityReport, describeCapacity, findCapacity, GENERATOR_BUSY } from './capacity.ts'
 import { errorsOf, offer, type Second } from './offer.ts'
 import { secondOpinion } from './opinion.ts'
 import type { Arrival, Plan } from './plan.ts'
@@ -46,8 +46,8 @@ interface TrafficOptions {
 
 interface RunOptions extends TrafficOptions {
   readonly rate?: number
-  readonly duration: number
-  readonly warmUp: number
+  readonly duration?: number
+  readonly warmUp?: number
   readonly replay?: string
   readonly speed: number
   readonly metrics?: string
@@ -90,8 +90,12 @@ Rates are doubled until the bounds are missed, then narrowed down to 5 %, and th
 export function addRunCommands(parent: Command): void {
   withTraffic(parent.command('run').description('load a server, and say how it answers'))
     .option('--rate <n>', 'requests a second, whether they are answered or not', wholeNumber(1, 1_000_000))
-    .option('--duration <s>', 'how long, in seconds', decimal(1, 86_400), DURATION_S)
-    .option('--warm-up <s>', 'seconds before that, which do not count', decimal(0, 3_600), WARM_UP_S)
+    .option('--duration <s>', `how long, in seconds (default: ${DURATION_S}; a log: all of it)`, decimal(1, 86_400))
+    .option(
+      '--warm-up <s>',
+      `seconds before that, which do not count (default: ${WARM_UP_S}; daily-herd: 0)`,
+      decimal(0, 3_600),
+    )
     .option('--replay <log>', 'ask what an access log has: of nginx, Varnish, or ours at LOG_LEVEL=trace')
     .option('--speed <n>', 'so many times as fast as the log', decimal(0.01, 1_000), 1)
     .option('--metrics <url>', "the server's metrics; else http://127.0.0.1:9100/metrics is tried")
@@ -137,7 +141,14 @@ async function runCommand(options: RunOptions): Promise<void> {
   const offered = await offer(plan, progress.second)
   progress.end()
   const server = await watch.end()
-  const opinion = options.secondOpinion ? await secondOpinion(plan, offered) : undefined
+  const troubles: string[] = []
+  const opinion = options.secondOpinion
+    ? await secondOpinion(plan, offered).catch((error: unknown) => {
+        if (!(error instanceof Failure)) throw error
+        troubles.push(`no second opinion: ${error.message.split('\n')[0]}`)
+        return undefined
+      })
+    : undefined
   const gates: Gate[] = []
   if (options.maxP99 !== undefined) gates.push({ what: 'p99 ms', value: offered.latencies.p99, atMost: options.maxP99 })
   if (options.maxErrors !== undefined)
@@ -161,6 +172,10 @@ async function runCommand(options: RunOptions): Promise<void> {
       ...notes,
       ...(watch.blind === undefined ? [] : [watch.blind]),
       ...generatorNotes(plan, offered.generatorCpu, offered.rate),
+      ...(offered.lasted < plan.duration - 1
+        ? [`it ended after ${Math.round(offered.lasted)} of ${Math.round(plan.duration)} s: the server was gone`]
+        : []),
+      ...troubles,
     ],
     ...(opinion !== undefined && { opinion }),
     gates,
@@ -195,6 +210,7 @@ async function capacityCommand(options: CapacityOptions): Promise<void> {
     confirm,
     bounds: { maxP99, maxErrors },
     progress: (line) => process.stderr.write(`${line}\n`),
+    workers,
     offer: (rate, duration) =>
       offer({
         url,
@@ -229,11 +245,12 @@ interface Planned {
 }
 
 async function planOf(options: RunOptions): Promise<Planned> {
-  const { url, profile, seed, rate, replay, speed, workers, timeout, duration, warmUp } = options
+  const { url, profile, seed, rate, replay, speed, workers, timeout, duration = DURATION_S } = options
   const common = { url, workers, timeout }
   if (replay !== undefined) {
     const log = await readLog(replay)
-    const counts = atSpeed(log, speed).slice(0, Math.ceil(duration * 10))
+    const whole = atSpeed(log, speed)
+    const counts = options.duration === undefined ? whole : whole.slice(0, Math.ceil(duration * 10))
     return {
       plan: {
         ...common,
@@ -263,7 +280,8 @@ async function planOf(options: RunOptions): Promise<Planned> {
       arrival,
       connections: options.connections ?? (wanted === undefined ? CONNECTIONS : Math.min(OPEN_CONNECTIONS, wanted)),
       duration,
-      warmUp,
+      // The herd is at its largest in the first second.
+      warmUp: options.warmUp ?? (halvesEveryS === undefined ? WARM_UP_S : 0),
       reconnects,
     },
     what: `profile ${profile}`,
@@ -295,7 +313,8 @@ async function mustAnswer(url: string): Promise<void> {
 /** What the figures can't tell where the generator itself was at its limit. */
 function generatorNotes(plan: Plan, cpu: number, rate: number): string[] {
   const notes = []
-  if (cpu > plan.workers * 0.9) notes.push('the generator was busy all the time: its limit may be what was measured')
+  if (cpu > plan.workers * GENERATOR_BUSY)
+    notes.push('the generator was busy all the time: its limit may be what was measured')
   if (plan.arrival.kind === 'open' && plan.arrival.halvesEveryS === undefined && rate < plan.arrival.rate * 0.98) {
     notes.push(`${Math.round(rate)} a second were answered of ${plan.arrival.rate} that were to be offered`)
   }

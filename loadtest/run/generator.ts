@@ -34,6 +34,10 @@ export interface Share {
 }
 
 const INSTANCES_MAX = 100
+/** What has waited so long when the run ends is an error; less is what is always under way. */
+const UNANSWERED_MS = 1_000
+/** So late the timer that ends a run may be. */
+const END_MS = 500
 const LATENCY_US_MAX = 600_000_000
 const HEADERS = {
   'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0',
@@ -73,15 +77,30 @@ class Tally {
     const now = performance.now()
     if (!this.isCounting(now)) return
     this.answered++
-    const us = Math.min(LATENCY_US_MAX, Math.max(1, Math.round((now - sentAt) * 1_000)))
-    if (everyMs > 0) this.latencies.recordValueWithExpectedInterval(us, Math.round(everyMs * 1_000))
-    else this.latencies.recordValue(us)
+    this.record(now - sentAt, everyMs)
     if (!expects.includes(status)) this.fail(`status ${status}`)
   }
 
   fail(kind: string): void {
-    if (!this.isCounting(performance.now())) return
+    if (this.isCounting(performance.now())) this.count(kind)
+  }
+
+  /** What still waits for its answer when its connection ends, or the run does: it has taken so long at the least. */
+  leaveUnanswered(sentAt: number, everyMs: number): void {
+    const now = performance.now()
+    if (now < this.from || now > this.until + END_MS) return
+    this.record(now - sentAt, everyMs)
+    if (now - sentAt >= UNANSWERED_MS) this.count('no answer until the end')
+  }
+
+  private count(kind: string): void {
     this.errors[kind] = (this.errors[kind] ?? 0) + 1
+  }
+
+  private record(ms: number, everyMs: number): void {
+    const us = Math.min(LATENCY_US_MAX, Math.max(1, Math.round(ms * 1_000)))
+    if (everyMs > 0) this.latencies.recordValueWithExpectedInterval(us, Math.round(everyMs * 1_000))
+    else this.latencies.recordValue(us)
   }
 
   reset(): void {
@@ -118,8 +137,11 @@ function* listsOfPaths(paths: readonly string[], first: number, of: number): Gen
   for (let at = first; ; at += of) yield [{ path: paths[at % paths.length] as string, expects: ANY }]
 }
 
-/** Joins one connection to the tally; `perSecond`: its share of the rate, 0 where it has none. */
-function follow(client: Client, requests: Requests, tally: Tally, perSecond: number): void {
+/**
+ * Joins one connection to the tally; `perSecond`: its share of the rate, 0 where it has none. What it returns is to be called when
+ * the connection ends.
+ */
+function follow(client: Client, requests: Requests, tally: Tally, perSecond: number): () => void {
   const everyMs = perSecond > 0 ? 1_000 / perSecond : 0
   let sentAt = 0
   let isWaiting = false
@@ -127,6 +149,7 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
   /** The last answer said that it closes the connection; autocannon sends on it all the same, in vain. */
   let isClosing = false
   let isInVain = false
+  let refusedAt = Number.NEGATIVE_INFINITY
   let list: readonly Request[] = []
   let at = 0
   let current: Request | undefined
@@ -152,12 +175,18 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
     tally.answer(sentAt, statusCode, current?.expects ?? ANY, everyMs)
   })
   client.on('timeout', () => {
+    // autocannon's clock runs from one request to the next: where that was answered, nobody has waited.
+    if (isBroken) tally.fail('timeout')
     isBroken = false
-    tally.fail('timeout')
   })
   client.on('connError', (error) => {
     isWaiting = false
-    if (!isInVain) tally.fail(error.code ?? error.message)
+    // autocannon connects again at once. What a rate would not have asked meanwhile is no error.
+    const now = performance.now()
+    if (!isInVain && now - refusedAt >= everyMs) {
+      refusedAt = now
+      tally.fail(error.code ?? error.message)
+    }
     isInVain = false
   })
   client.setRequests([
@@ -173,6 +202,10 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
       },
     },
   ])
+  return () => {
+    if (isWaiting && !isInVain) tally.leaveUnanswered(sentAt, everyMs)
+    isWaiting = false
+  }
 }
 
 async function generate({ plan, worker }: Share, tell: (tick: Tick) => void): Promise<void> {
@@ -200,9 +233,20 @@ async function generate({ plan, worker }: Share, tell: (tick: Tick) => void): Pr
   const ticking = setInterval(() => say(false), 1_000)
   const connections = shareOf(plan.connections, worker, workers)
   const ends: Promise<void>[] = []
-  const start = (options: Partial<autocannon.Options>, perConnection: number) => {
-    ends.push(run(plan, { ...options }, (client) => follow(client, requests, tally, perConnection)))
+  const leaves: (() => void)[] = []
+  const leaveAll = (some: readonly (() => void)[]) => {
+    for (const leave of some) leave()
   }
+  const start = (options: Partial<autocannon.Options>, perConnection: number) => {
+    const own: (() => void)[] = []
+    const join = (client: Client) => {
+      const leave = follow(client, requests, tally, perConnection)
+      own.push(leave)
+      leaves.push(leave)
+    }
+    ends.push(run(plan, { ...options }, join).then(() => leaveAll(own)))
+  }
+  if (arrival.kind !== 'slices') setTimeout(() => leaveAll(leaves), (plan.warmUp + duration) * 1_000).unref()
   if (arrival.kind === 'closed') {
     start({ connections, duration: duration + plan.warmUp }, 0)
   } else if (arrival.kind === 'open') {
@@ -217,8 +261,10 @@ async function generate({ plan, worker }: Share, tell: (tick: Tick) => void): Pr
       await sleep(begunAt + ((instance + 1) * 1_000) / instances - performance.now())
     }
   } else {
+    let asked = 0
     for (const [slice, count] of arrival.counts.entries()) {
-      const amount = shareOf(count, worker, workers)
+      const amount = turnsOf(asked + count, worker, workers) - turnsOf(asked, worker, workers)
+      asked += count
       if (amount > 0) start({ connections: Math.min(amount, connections), amount, duration: plan.timeout }, 0)
       await sleep(begunAt + (slice + 1) * SLICE_MS - performance.now())
     }
@@ -264,6 +310,11 @@ function lifeOf(part: number, duration: number, halvesEveryS: number | undefined
   if (halvesEveryS === undefined) return duration
   // At second t, 2^(-t / halvesEveryS) of them are left.
   return Math.max(1, Math.min(duration, Math.round(-Math.log2(1 - part) * halvesEveryS)))
+}
+
+/** How many of the first so many are a worker's, where workers take turns: each path of a log is asked by one of them. */
+function turnsOf(count: number, worker: number, workers: number): number {
+  return Math.floor((count - worker + workers - 1) / workers)
 }
 
 /** Shares differ by one at the most, and are the whole together. */

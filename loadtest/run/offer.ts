@@ -36,6 +36,8 @@ export interface Offered {
   readonly seconds: readonly Second[]
   /** What the generators took, of one processor. */
   readonly generatorCpu: number
+  /** Seconds after the warm-up; less than was planned where the server was gone. */
+  readonly lasted: number
 }
 
 /** What is left of a second at the end is shown only if it is most of one. */
@@ -87,7 +89,9 @@ export async function offer(plan: Plan, onSecond: (second: Second) => void = () 
     }
     total.add(histogram)
     answered += count
-    if (number <= plan.warmUp || (of[0]?.length ?? 0) < SECOND_MIN) return
+    // After the end connections that began later are still let run out.
+    const isAfter = plan.arrival.kind !== 'slices' && number > Math.ceil(plan.warmUp + plan.duration)
+    if (number <= plan.warmUp || isAfter || (of[0]?.length ?? 0) < SECOND_MIN) return
     const second = { second: number, answered: count, errors: failed, ...latenciesOf(histogram) }
     seconds.push(second)
     onSecond(second)
@@ -126,6 +130,7 @@ export async function offer(plan: Plan, onSecond: (second: Second) => void = () 
     errors,
     seconds,
     generatorCpu: cpuUs / 1e6 / elapsed,
+    lasted: counted,
   }
 }
 

@@ -29,7 +29,7 @@ export interface Plan {
   readonly reconnects: boolean
   /** Seconds until an answer is given up. */
   readonly timeout: number
-  /** Threads that make the load. */
+  /** Processes that make the load. */
   readonly workers: number
 }
 

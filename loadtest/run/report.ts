@@ -139,7 +139,7 @@ figure { margin: 2rem 0 } figcaption { font-weight: 600 } svg { max-width: 100%;
 <p>${escapeHtml(sentenceOf(report))}</p>
 <table>${rows.join('\n')}</table>
 ${figures.join('\n')}
-<p>Latencies count from when a request was due, not from when it could be sent. The numbers are in report.json.</p>
+<p>Where a rate was offered, a slow answer counts for all that its connection could not ask meanwhile too. The numbers are in report.json.</p>
 </html>
 `
 }

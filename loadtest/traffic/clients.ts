@@ -74,7 +74,7 @@ const updateTypes = weighted<number>([
   [112, 96],
   [97, 4],
 ])
-/** Most have a handful, a few have dozens: 1 to 40, mean 6. */
+/** Most have a handful, a few have dozens: 1 to 40, mean 8. */
 const addonCounts: Weighted<number> = zipfWeighted(40, 1.15)
 const ANDROID_PART = 0.08
 

@@ -74,7 +74,7 @@ export function openPool(endpoint: Endpoint): Pool {
 
   // One more connection that could not be made in time says little of a server that answers on those there are.
   function isUsable(): boolean {
-    return !closed && (pool.size > 0 || Date.now() >= nextAttemptAt)
+    return !closed && (pool.borrowed + pool.available > 0 || Date.now() >= nextAttemptAt)
   }
 
   async function acquire(): Promise<Connection> {

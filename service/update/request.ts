@@ -68,6 +68,8 @@ export class CheckQuery {
     const { bytes, words } = this
     bytes[length] = AMPERSAND
     let start = 0
+    /** Where a pair begins whose escapes don't matter. */
+    let passedOver = ABSENT
     for (let word = 0, end = length >> 2; word <= end; word++) {
       // Of ASCII: the high bit of each byte up to `+`. Beside `%`, `&` and `+` few of them stand in a query.
       let found = ~((words[word] as number) + ABOVE_PLUS) & 0x80808080
@@ -79,7 +81,10 @@ export class CheckQuery {
         if (byte === AMPERSAND) {
           this.readPair(start, at)
           start = at + 1
-        } else if ((byte === PERCENT || byte === PLUS) && !this.isOfAnother(start, at)) return false
+        } else if ((byte === PERCENT || byte === PLUS) && passedOver !== start) {
+          if (!this.isOfAnother(start, at)) return false
+          passedOver = start
+        }
       }
     }
     return true

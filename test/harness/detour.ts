@@ -6,6 +6,8 @@ import { freePort } from './ports.ts'
 
 export interface Detour {
   readonly port: number
+  /** That were made so far, or tried. */
+  readonly connections: number
   /** From now on it leads to another port of 127.0.0.1; what is connected is cut. */
   leadTo(port: number): void
   /** Cuts what is connected and refuses what comes. */
@@ -22,7 +24,9 @@ export async function startDetour(t: Pick<Test, 'teardown'>, target: number): Pr
   const hangUp = () => {
     for (const socket of sockets) socket.destroy()
   }
+  let connections = 0
   const server = createServer((incoming) => {
+    connections++
     if (current === undefined) {
       incoming.destroy()
       return
@@ -57,6 +61,9 @@ export async function startDetour(t: Pick<Test, 'teardown'>, target: number): Pr
   })
   return {
     port,
+    get connections() {
+      return connections
+    },
     leadTo(other) {
       current = other
       isHeld = false

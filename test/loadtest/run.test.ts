@@ -188,6 +188,36 @@ t.test(
   },
 )
 
+t.test('a server that stands still until the end has not held', async (t) => {
+  let seen = 0
+  const url = await listen(t, (_, res) => (seen++ < 100 ? res.end('{}') : undefined))
+  const gates = ['--max-p99', '500', '--max-errors', '0']
+  const { code, stdout } = await loadtest(
+    ...['run', '--url', url, '--rate', '50', '--profile', 'cold', ...SHORT, '--duration', '5', ...gates],
+  )
+  const { errors, latencies, seconds } = (JSON.parse(stdout) as RunReport).offered
+  t.equal(code, 1)
+  t.strictSame(Object.keys(errors), ['no answer until the end'])
+  t.ok(latencies.p99 > 1_000, `p99 ${latencies.p99}`)
+  t.ok(seconds.length <= 5, `${seconds.length} seconds`)
+})
+
+t.test('a server that goes away: as many errors as requests were due', async (t) => {
+  const server = createServer((_, res) => res.end('{}'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  setTimeout(() => {
+    server.close()
+    server.closeAllConnections()
+  }, 2_500)
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { code, stdout } = await loadtest(
+    ...['run', '--url', url, '--rate', '50', ...SHORT, '--duration', '4', '--max-errors', '0'],
+  )
+  const { errors } = (JSON.parse(stdout) as RunReport).offered
+  t.equal(code, 1)
+  t.ok((errors.ECONNREFUSED ?? 0) > 10 && (errors.ECONNREFUSED ?? 0) < 250, JSON.stringify(errors))
+})
+
 t.test('a log is asked again, all of it, in its time', async (t) => {
   const asked: string[] = []
   const url = await listen(t, (req, res) => {
@@ -202,7 +232,7 @@ t.test('a log is asked again, all of it, in its time', async (t) => {
   )
   await writeFile(log, lines.join('\n'))
   const begunAt = Date.now()
-  const { code, stdout } = await loadtest('run', '--url', url, '--replay', log, '--json', '--no-second-opinion')
+  const { code, stdout } = await loadtest('run', '--url', url, '--replay', log, '--workers', '2', '--json')
   t.equal(code, 0)
   t.equal((JSON.parse(stdout) as RunReport).offered.answered, 60)
   t.strictSame([...asked].sort(), lines.map((_, index) => `/update/?id=${index}`).sort())
@@ -246,17 +276,21 @@ t.test('capacity finds what holds', async (t) => {
     step: 1,
     confirm: 1,
     bounds: { maxP99: 20, maxErrors: 0 },
+    workers: 1,
     progress: () => {},
   }
   const server = (limit: number) => async (rate: number) => ({
     rate: Math.min(rate, limit),
     latencies: { p50: 1, p90: 1, p99: rate > limit ? 500 : 2, p999: 2, max: 2 },
     errors: {},
+    generatorCpu: rate > 50_000 ? 1 : 0.1,
   })
   const { rate, limit } = await findCapacity({ ...options, offer: server(7_000) })
   t.ok(rate <= 7_000 && rate > 6_600, `${rate} of 7,000`)
   t.equal(limit, 'p99 above 20 ms')
   t.equal((await findCapacity({ ...options, offer: server(10) })).rate, 0)
+  t.equal((await findCapacity({ ...options, from: 5, offer: server(7) })).rate, 7, 'a handful')
+  t.match((await findCapacity({ ...options, offer: server(90_000) })).limit, /the generator was busy/)
   t.strictSame(await findCapacity({ ...options, offer: server(1_000_000) }), {
     rate: 100_000,
     p99: 2,
