@@ -61,7 +61,8 @@ async function main(args: readonly string[]): Promise<number> {
     .action(async (names: string[], options: Options) => {
       const wanted = names.includes('all') ? Object.keys(benches) : names
       const unknown = wanted.find((name) => !(name in benches))
-      if (unknown !== undefined) throw new Failure(`There is no bench "${unknown}".`, undefined)
+      if (unknown !== undefined)
+        throw new Failure(`There is no bench "${unknown}". There are ${Object.keys(benches).join(', ')}.`, undefined)
       const progress = (line: string) => process.stderr.write(`${line}\n`)
       const bench = await prepareBench(options.folder, options.addons, progress)
       for (const name of wanted) {

@@ -1,9 +1,10 @@
 /** From the options to what is printed and written. */
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { makeFolder } from '../folder.ts'
 import { describeCheck, describeReport, holds, prepareBench } from '../measure/index.ts'
 import { drawLadder } from './chart.ts'
 import { columns, judge, rowsOf, stepsOf, whole } from './judge.ts'
@@ -33,7 +34,7 @@ export async function climb(options: LadderOptions, root: string): Promise<boole
   const figures = `${JSON.stringify(saved, null, 1)}\n`
 
   const report = options.report ?? join(folder, 'ladder')
-  mkdirSync(report, { recursive: true })
+  makeFolder(report)
   writeFileSync(join(report, 'ladder.json'), figures)
   writeFileSync(join(report, 'ladder.svg'), chart)
   writeFileSync(join(report, 'ladder.md'), `${tableOf(ladder)}\n${originOf(saved)}\n`)

@@ -1,7 +1,8 @@
 /** The catalogue that benches run on: generated, imported into a private MariaDB of its own, and kept for the next time. */
 
-import { createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createWriteStream, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { makeFolder } from '../folder.ts'
 import { writeCatalogue } from '../generate/index.ts'
 import { generatedPopulation, type Population } from '../traffic/index.ts'
 import { runCommand } from './processes.ts'
@@ -23,7 +24,7 @@ const SITE_URL = 'https://addons.example.org'
 /** Makes it where it isn't there; 300,000 add-ons take some minutes, once. */
 export async function prepareBench(folder: string, addons: number, progress: (line: string) => void): Promise<Bench> {
   const home = resolve(folder, String(addons))
-  mkdirSync(home, { recursive: true })
+  makeFolder(home)
   const dataDir = join(home, 'data')
   const catalogue = join(home, 'catalogue.jsonl')
   const indexPath = join(home, 'population.json')

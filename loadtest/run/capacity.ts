@@ -107,9 +107,9 @@ export function describeCapacity({
   machine,
 }: CapacityReport): string {
   return [
-    `${rate.toLocaleString('en-US')} requests a second, p99 ${p99.toFixed(2)} ms`,
+    rate === 0 ? 'no rate held' : `${rate.toLocaleString('en-US')} requests a second, p99 ${p99.toFixed(2)} ms`,
     `${url}, profile ${profile}; bounds: p99 ${maxP99} ms, ${maxErrors} errors`,
-    limit === undefined ? 'the highest rate to try held' : `above that: ${limit}`,
+    limit === undefined ? 'the highest rate to try held' : `${rate === 0 ? 'the last one' : 'above that'}: ${limit}`,
     machine,
   ].join('\n')
 }

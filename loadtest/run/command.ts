@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { Failure } from '../failure.ts'
+import { makeFolder } from '../folder.ts'
 import { decimal, wholeNumber } from '../options.ts'
 import {
   generatedPopulation,
@@ -134,6 +135,8 @@ function withTraffic(command: Command): Command {
 }
 
 async function runCommand(options: RunOptions): Promise<void> {
+  // Not after all has been measured.
+  if (options.report !== undefined) makeFolder(options.report)
   await mustAnswer(options.url)
   const { plan, what, arrival, notes } = await planOf(options)
   const watch = await watchServer(options.url, options.metrics)
@@ -187,6 +190,7 @@ async function runCommand(options: RunOptions): Promise<void> {
 }
 
 async function capacityCommand(options: CapacityOptions): Promise<void> {
+  if (options.to < options.from) throw new Failure(`--to ${options.to} is below --from ${options.from}.`, undefined)
   await mustAnswer(options.url)
   const population = await populationOf(options)
   const {

@@ -1,10 +1,11 @@
 /** What a run found: a table for people, JSON for scripts, and a page that needs nothing but itself. */
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { TopLevelSpec } from 'vega-lite'
 import { drawChart } from '../chart/index.ts'
+import { makeFolder } from '../folder.ts'
 import { errorsOf, type Offered } from './offer.ts'
 import type { Arrival } from './plan.ts'
 import type { ServerFigures } from './server.ts'
@@ -100,7 +101,7 @@ export function describeRun(report: RunReport): string {
 
 /** Writes `report.html` and `report.json`; makes the folder. Returns the page's path. */
 export async function writeReport(folder: string, report: RunReport): Promise<string> {
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, null, 1)}\n`)
   const page = join(folder, 'report.html')
   writeFileSync(page, await pageOf(report))

@@ -77,5 +77,5 @@ t.test('a feed that loses changes is caught', async (t) => {
     await primary.rows('DROP TRIGGER fault')
   })
   const rules = new Set(judge(history).map(({ rule }) => rule))
-  t.ok(rules.has('too old'), [...rules].join())
+  t.ok(rules.has('too old') || rules.has('older than before'), [...rules].join())
 })
