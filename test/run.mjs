@@ -20,7 +20,7 @@ const ALONE = [
   'test/loadtest/run.test.ts',
   'test/outage.test.ts',
 ]
-const AT_ONCE = Math.max(2, availableParallelism())
+const AT_ONCE = Math.max(2, availableParallelism()) + 1
 const FILE_S_MAX = 300
 
 const wanted = process.argv.slice(2)
