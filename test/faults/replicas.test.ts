@@ -1,7 +1,9 @@
 /** Replicas that die, hang or lag, one or all of them: what clients see, and that it heals by itself. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createEditor } from '../../service/catalogue/index.ts'
+import { LAG_MS_MAX } from '../../service/limits.ts'
 import { type Clients, type Observation, observe, startClients, until } from '../harness/clients.ts'
 import { openCatalog, type Replica, startDatabases } from '../harness/databases.ts'
 import { setFileStatus } from '../harness/edits.ts'
@@ -130,14 +132,39 @@ for (const how of ['killed', 'hung'] as const) {
   })
 }
 
-t.test('the primary is killed: checks go on, edits are told to try again', async (t) => {
+t.test('all replicas are late: checks go on, and what was edited meanwhile arrives', async (t) => {
+  const [guid] = KNOWN as [string]
   await until('the replica is in touch', isFresh)
-  await while_(t, async () => {
-    await databases.primary.kill()
-    const { code } = await runCatalog(['addon', 'disable', KNOWN[0] as string, '--yes'], environment)
-    t.equal(code, 4, 'unavailable')
-    await databases.primary.start()
+  const before = await observe(server.url, guid)
+  const seen = await while_(t, async () => {
+    await Promise.all(databases.replicas.map((replica) => replica.lagBy(3_600)))
+    await setFileStatus(editor, guid, '1.0', 'disabled')
+    await sleep(LAG_MS_MAX + 2_000)
+    t.equal((await observe(server.url, guid)).text, before.text, 'no replica has the edit')
+    await Promise.all(databases.replicas.map((replica) => replica.lagBy(0)))
+    await until('the edit arrives', async () => (await observe(server.url, guid)).version === undefined)
   })
-  await catalog('version', 'add', KNOWN[0] as string, await makeXpi(folder, { id: KNOWN[0] as string, version: '2.0' }))
-  await until('the edit arrives', async () => (await observe(server.url, KNOWN[0] as string)).version === '2.0')
+  t.ok(seen.length > 100, `${seen.length} answers`)
+  await setFileStatus(editor, guid, '1.0', 'approved')
+  await until('and the next one', async () => (await observe(server.url, guid)).version === '1.0')
 })
+
+for (const [how, version] of [
+  ['killed', '2.0'],
+  ['hung', '3.0'],
+] as const) {
+  t.test(`the primary is ${how}: checks go on, edits are told to try again`, async (t) => {
+    const [id] = KNOWN as [string]
+    await until('the replica is in touch', isFresh)
+    await while_(t, async () => {
+      if (how === 'killed') await databases.primary.kill()
+      else databases.primary.pause()
+      const { code } = await runCatalog(['addon', 'disable', id, '--yes'], environment)
+      t.equal(code, 4, 'unavailable')
+      if (how === 'killed') await databases.primary.start()
+      else databases.primary.resume()
+    })
+    await catalog('version', 'add', id, await makeXpi(folder, { id, version }))
+    await until('the edit arrives', async () => (await observe(server.url, id)).version === version)
+  })
+}

@@ -1,7 +1,13 @@
 /** Profiles: the same seed gives the same requests, however many share them, and they are as docs/loadtest.md says. */
 
 import t from 'tap'
-import { generatedPopulation, profileNames, type Request, requestsOf } from '../../loadtest/traffic/index.ts'
+import {
+  generatedPopulation,
+  makeClient,
+  profileNames,
+  type Request,
+  requestsOf,
+} from '../../loadtest/traffic/index.ts'
 import { WARM_ADDONS } from '../../loadtest/traffic/profiles.ts'
 import { startStack } from '../harness/stack.ts'
 
@@ -44,6 +50,37 @@ t.test('shares of several workers are together what one alone asks', async (t) =
     const together = Array.from({ length: 300 }, (_, number) => shares[number % 3]?.[Math.floor(number / 3)])
     t.strictSame(together, take(name, 300), name)
   }
+})
+
+t.test('clients are as their shares say', async (t) => {
+  const clients = Array.from({ length: 20_000 }, (_, number) => makeClient(1, number, { one: () => 0 }))
+  const desktop = clients.filter(({ os }) => os !== 'Android')
+  const near = (
+    of: typeof clients,
+    holds: (client: (typeof clients)[number]) => boolean,
+    expected: number,
+    what: string,
+  ) => {
+    const part = of.filter(holds).length / of.length
+    t.ok(Math.abs(part - expected) < 0.012, `${what}: ${part} of ${expected}`)
+  }
+  near(clients, ({ os }) => os === 'Android', 0.08, 'Android')
+  const versions = { '153.0': 0.34, '153.0.1': 0.14, '152.0.4': 0.07, '140.12.0': 0.09, '115.32.0': 0.09 }
+  for (const [version, part] of Object.entries(versions))
+    near(desktop, ({ appVersion }) => appVersion === version, part, version)
+  near(
+    desktop,
+    ({ appVersion }) => Number.parseInt(appVersion, 10) < 115,
+    0.14 * (63 / 99),
+    'the tail below the oldest ESR',
+  )
+  near(desktop, ({ os, abi }) => os === 'WINNT' && abi === 'x86_64-msvc', 0.78, 'Windows')
+  near(desktop, ({ os }) => os === 'Linux', 0.08, 'Linux')
+  for (const [wanted, part] of Object.entries({ 'en-US': 0.38, de: 0.12, ja: 0.04 }))
+    near(clients, ({ locale }) => locale === wanted, part, wanted)
+  for (const [wanted, part] of Object.entries({ normal: 0.97, strict: 0.02, ignore: 0.01 }))
+    near(clients, ({ mode }) => mode === wanted, part, wanted)
+  near(clients, ({ updateType }) => updateType === 112, 0.96, 'daily checks')
 })
 
 t.test('talk: a handful of add-ons each, the popular ones most, some not ours, few malformed', async (t) => {
