@@ -260,6 +260,7 @@ export function createLookup(options: LookupOptions): Lookup {
 
   /** Whoever has waited for as long as a client should gets what there is. */
   function sweep(): void {
+    cancelSweep = startDeadline(COLD_SWEEP_MS, sweep)
     const now = performance.now()
     for (const { guid, begunAt } of flights.values()) {
       if (now - begunAt < COLD_MS_MAX) break
@@ -267,7 +268,6 @@ export function createLookup(options: LookupOptions): Lookup {
       onTrouble()
     }
     if (stale.size > 0) batches.wake()
-    cancelSweep = startDeadline(COLD_SWEEP_MS, sweep)
   }
 
   function nextStale(count: number): string[] {

@@ -1,7 +1,7 @@
 /** Who is asked, for how long, and when a server is taken to be down. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { openReplicas } from '../../service/database/index.ts'
 import { COLD_MS_MAX, CONNECT_MS_MAX, QUERY_MS_MAX, RECONNECT_MS_MAX } from '../../service/limits.ts'
 import { startDatabases } from '../harness/databases.ts'
@@ -12,10 +12,16 @@ const { endpoint } = databases.primary
 const NAP_S = (QUERY_MS_MAX + 40) / 1_000
 const NAP = `SELECT SLEEP(${NAP_S}) AS slept`
 
-t.test('a server that answers is asked, though one more connection to it could not be made', async (t) => {
+/** One replica, on a way that can be cut or held. */
+async function openByDetour(t: Test) {
   const detour = await startDetour(t, endpoint.port)
   const replicas = openReplicas([{ ...endpoint, port: detour.port }])
   t.teardown(() => replicas.close())
+  return { detour, replicas }
+}
+
+t.test('a server that answers is asked, though one more connection to it could not be made', async (t) => {
+  const { detour, replicas } = await openByDetour(t)
   await replicas.query('SELECT 1 AS one', [], COLD_MS_MAX)
   detour.hold()
   const some = await Promise.all(
@@ -49,9 +55,7 @@ t.test('of two, the second is asked while there is time', async (t) => {
 })
 
 t.test('a server that is down is not asked', async (t) => {
-  const detour = await startDetour(t, endpoint.port)
-  const replicas = openReplicas([{ ...endpoint, port: detour.port }])
-  t.teardown(() => replicas.close())
+  const { detour, replicas } = await openByDetour(t)
   await replicas.query('SELECT 1', [], COLD_MS_MAX)
   detour.cut()
   for (let attempt = 0; attempt < 3; attempt++)
