@@ -71,8 +71,10 @@ export const FEED_PAGE = 1_000
 export const FEED_READ_MS_MAX = 300
 /** How long a worker waits on its replica for the next transaction, at a time. It is in touch at least so often. */
 export const FEED_WAIT_MS = 400
-/** Where it can't wait: how often it asks. Fewer than 20 times a second. */
+/** Where it can't wait: how often it asks; and how often where nothing has changed for so long. */
 export const FEED_POLL_MS = 60
+export const FEED_IDLE_POLL_MS = 125
+export const FEED_IDLE_AFTER_MS = 5_000
 /** Between two looks for a replica to follow. */
 export const FEED_RETRY_MS = 250
 /** A replica so late is left for one that isn't; looked for so often. */

@@ -21,6 +21,7 @@ let stopping = false
 let stoppingSince = 0
 const SAME_SIGNAL_MS = 500
 let abandonLog = () => {}
+let mainLog: Log | undefined
 
 async function main(): Promise<void> {
   if (process.argv.length > 2) {
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   const { log, flush, close, abandon } = openLog({ level: config.logLevel, readable: process.stderr.isTTY })
   closers.push(close)
   abandonLog = abandon
+  mainLog = log
   const { uws, ...library } = loadLibrary()
   log.info(library, 'the HTTP library')
   if (!library.pinned) log.warn(library, 'this build of the HTTP library is not one that was reviewed')
@@ -161,6 +163,17 @@ function stopWithParent(): void {
   timer.unref()
 }
 
+/**
+ * An error that nobody caught: what this process holds may be wrong, so it ends, in order, and whoever started it starts another. A
+ * rejection that nobody handles comes here too.
+ */
+process.on('uncaughtException', (error) => {
+  if (mainLog === undefined) console.error(error)
+  else mainLog.fatal({ err: error }, 'an error that nobody caught; the process ends')
+  // A second one, while it ends: at once.
+  if (stopping) process.exit(1)
+  void stop(1)
+})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))
 if (process.env.npm_lifecycle_event === 'start') stopWithParent()
 

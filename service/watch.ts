@@ -4,6 +4,7 @@ import { monitorEventLoopDelay, type PerformanceEntry, PerformanceObserver } fro
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Tiers } from './cache/index.ts'
 import type { Replicas } from './database/index.ts'
+import { readLag } from './feed/index.ts'
 import type { CheckCounts } from './update/index.ts'
 
 export interface Watched {
@@ -55,6 +56,7 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
   ])
   counter('checks_stale_total', 'Checks answered though nobody who is up to date could be asked', ['tier'], () => [
     [['memory'], counts.memoryStale],
+    [['memcached'], counts.memcachedStale],
     [['replica'], counts.replicaStale],
   ])
   counter('tier_lookups_total', 'What a tier was asked for, and whether it had it', ['tier', 'result'], () => {
@@ -91,10 +93,16 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
     buckets: [1, 2, 4, 8, 16, 32, 64, 128],
     registers,
   })
-  lookup.batches.onBatch = (size) => sizes.observe(size)
-  counter('batch_wait_seconds_total', 'How long add-ons waited for a statement, in all', [], () => [
-    [[], lookup.batches.counts.waitedMs / 1_000],
-  ])
+  const waits = new Histogram({
+    name: 'versioncheck_batch_wait_seconds',
+    help: 'How long the first add-on of a statement waited for it to be sent',
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25],
+    registers,
+  })
+  lookup.batches.onBatch = (size, waitedMs) => {
+    sizes.observe(size)
+    waits.observe(waitedMs / 1_000)
+  }
 
   const perReplica = <Value>(read: (index: number) => Value): [string[], Value][] =>
     replicas.statistics.map(({ name }, index) => [[name], read(index)])
@@ -110,9 +118,21 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
   gauge('replica_followed', '1 for the replica that is read and followed', ['replica'], () =>
     perReplica((index) => Number(tail.attached === index)),
   )
-  gauge('replica_lag_seconds', 'By the last heartbeat that the followed replica has', ['replica'], () =>
-    perReplica((index) => (tail.attached === index && tail.lagMs !== undefined ? tail.lagMs / 1_000 : undefined)),
-  )
+  new Gauge({
+    name: 'versioncheck_replica_lag_seconds',
+    help: 'By the last heartbeat that a replica has; absent where it does not answer',
+    labelNames: ['replica'],
+    registers,
+    async collect() {
+      this.reset()
+      await Promise.all(
+        replicas.statistics.map(async ({ name }, index) => {
+          const ms = tail.attached === index ? tail.lagMs : await readLag(replicas, index)
+          if (ms !== undefined) this.set({ replica: name }, ms / 1_000)
+        }),
+      )
+    },
+  })
 
   gauge('feed_position', 'Number of the last change that is known', [], () => [[[], timeline.position.counter]])
   gauge('feed_silent_seconds', 'Since a replica that is not behind was in touch; 0 while one is', [], () => [

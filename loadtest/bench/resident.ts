@@ -1,11 +1,15 @@
 /**
  * `bench resident`: what it takes to hold all add-ons: memory, time from a snapshot and from a replica, the collector's pauses while
- * serving, and how soon a whole import is there without a restart.
+ * serving, how soon a whole import is there without a restart, and a change of all add-ons at once.
  */
 
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { endpointAs, openPrimary, parseEndpoint } from '../../service/database/index.ts'
+import { appendChanges } from '../../service/feed/index.ts'
 import {
+  type Bench,
+  databaseOf,
   load,
   median,
   type Program,
@@ -19,7 +23,7 @@ import {
   untilComplete,
   writeRequests,
 } from '../measure/index.ts'
-import { drawByUsers, generatedPopulation } from '../traffic/index.ts'
+import { drawByUsers, FIREFOX, generatedPopulation, type Population } from '../traffic/index.ts'
 import type { BenchRun } from './run.ts'
 
 export async function runResident({ bench, rounds, progress }: BenchRun): Promise<Report> {
@@ -60,7 +64,7 @@ export async function runResident({ bench, rounds, progress }: BenchRun): Promis
   requests.remove()
 
   progress('an import into a running server')
-  const imported = await importWhileServing(bench.catalogue, bench.addons, bench.siteUrl, progress)
+  const { imported, changed } = await editWhileServing(bench, progress)
 
   const row = (what: string, value: string) => [what, value]
   return {
@@ -75,6 +79,14 @@ export async function runResident({ bench, rounds, progress }: BenchRun): Promis
       row(`pauses of the collector in ${served.toLocaleString('en-US')} checks`, String(pauses.count)),
       row('of these, below 10 ms', String(pauses.below10Ms)),
       row('all of an import held after its end, s', imported.toFixed(1)),
+      row(
+        'all of them changed in one transaction: the new state of all held after its end, s',
+        changed.seconds.toFixed(1),
+      ),
+      row(
+        'checks meanwhile, their p99 in ms',
+        `${changed.load.requests.toLocaleString('en-US')}, ${changed.load.p99.toFixed(1)}`,
+      ),
     ],
     checks: [
       { what: 'MiB more than a worker that holds none', value: median(heldMib) - emptyMib, atMost: 300 },
@@ -86,9 +98,11 @@ export async function runResident({ bench, rounds, progress }: BenchRun): Promis
         atMost: 0.001,
       },
       { what: 'seconds from the end of an import until it is held', value: imported, atMost: 15 },
-      { what: 'errors', value: errors, atMost: 0 },
+      { what: 'seconds from a change of all until it is held', value: changed.seconds, atMost: 30 },
+      { what: 'of 200 add-ons, those that then show an older state', value: changed.older, atMost: 0 },
+      { what: 'errors', value: errors + changed.load.errors, atMost: 0 },
     ],
-    raw: { emptyMib, heldMib, fromReplica, fromSnapshot, pauses, imported },
+    raw: { emptyMib, heldMib, fromReplica, fromSnapshot, pauses, imported, changed },
   }
 }
 
@@ -110,33 +124,81 @@ function pausesBetween(before: ReadonlyMap<string, number>, after: ReadonlyMap<s
   return { count, below10Ms }
 }
 
-/** Seconds from the end of the command until a server that ran all the while holds everything. */
-async function importWhileServing(
-  catalogue: string,
-  addons: number,
-  siteUrl: string,
-  progress: (line: string) => void,
-): Promise<number> {
+/** What a server that runs all the while makes of an import of everything, and of a change of everything. */
+async function editWhileServing({ catalogue, addons, all, siteUrl }: Bench, progress: (line: string) => void) {
   const dataDir = `${catalogue}.imported`
   rmSync(dataDir, { recursive: true, force: true })
   const server = await startServer({ DATA_DIR: dataDir, SITE_URL: siteUrl })
   try {
     await runCommand('service/catalog.js', ['import', catalogue], { DATA_DIR: dataDir })
     progress('imported')
-    const endedAt = Date.now()
-    const wanted = publicCount(addons)
-    for (;;) {
-      const metrics = await readMetrics(server)
-      const held = metrics.get('versioncheck_tier_entries{tier="memory"}') ?? 0
-      if (held >= wanted && metrics.get('versioncheck_refreshing') === 0) return (Date.now() - endedAt) / 1_000
-      if (Date.now() - endedAt > 120_000)
-        throw new Error(`${held} of ${wanted} add-ons are held two minutes after the import`)
-      await pause(100)
+    const imported = await secondsUntilHeld(server, publicCount(addons))
+
+    progress(`a change of ${addons.toLocaleString('en-US')} add-ons in one transaction`)
+    const requests = writeRequests(requestPaths(all, drawByUsers(all)))
+    try {
+      await changeAll(dataDir)
+      const [seconds, during] = await Promise.all([
+        secondsUntilHeld(server, publicCount(addons)),
+        load({ url: server.url, requests, connections: 16, seconds: 20 }),
+      ])
+      return { imported, changed: { seconds, older: await countOlder(server, all), load: during } }
+    } finally {
+      requests.remove()
     }
   } finally {
     await server.stop()
     rmSync(dataDir, { recursive: true, force: true })
   }
+}
+
+/** From now until everything is held as it is now. */
+async function secondsUntilHeld(server: Program, addons: number): Promise<number> {
+  const begunAt = Date.now()
+  for (;;) {
+    const metrics = await readMetrics(server)
+    const held = metrics.get('versioncheck_tier_entries{tier="memory"}') ?? 0
+    const isAll = held >= addons && metrics.get('versioncheck_tier_complete{tier="memory"}') === 1
+    if (isAll && metrics.get('versioncheck_refreshing') === 0) return (Date.now() - begunAt) / 1_000
+    if (Date.now() - begunAt > 120_000) throw new Error(`${held} of ${addons} add-ons are held after two minutes`)
+    await pause(100)
+  }
+}
+
+/** Part of the names of all files, once all have changed. */
+const CHANGED = '-changed.xpi'
+/** Of what one statement can carry. */
+const CHANGES_A_STATEMENT = 5_000
+
+/** Another name for the files of all add-ons, in the read model; resolves when it is committed and the server can have seen it. */
+async function changeAll(dataDir: string): Promise<void> {
+  const owner = parseEndpoint(databaseOf(dataDir).DATABASE_URL, { userRequired: true })
+  const primary = await openPrimary(endpointAs(owner, 'catalog'))
+  try {
+    const rows = await primary.rows('SELECT addon_id AS id, guid FROM candidates')
+    const changes = rows.map(({ id, guid }) => ({ kind: 'addon' as const, subjectId: Number(id), guid: String(guid) }))
+    await primary.transaction(async (statements) => {
+      await statements.write('UPDATE candidates SET facts = REPLACE(facts, ?, ?)', ['.xpi', CHANGED])
+      for (let from = 0; from < changes.length; from += CHANGES_A_STATEMENT) {
+        await appendChanges(statements, changes.slice(from, from + CHANGES_A_STATEMENT))
+      }
+    })
+    await pause(1_000)
+  } finally {
+    await primary.close()
+  }
+}
+
+/** Of 200 add-ons, how many are offered a file by its old name. */
+async function countOlder({ url }: Program, { guids, isPublic }: Population): Promise<number> {
+  let older = 0
+  const some = guids.filter((_, index) => isPublic[index] && index % Math.ceil(guids.length / 250) === 0).slice(0, 200)
+  for (const guid of some) {
+    const query = `id=${encodeURIComponent(guid)}&appID=${FIREFOX}&appVersion=153.0&compatMode=ignore`
+    const text = await (await fetch(`${url}/update/?${query}`)).text()
+    if (text.includes('.xpi') && !text.includes(CHANGED)) older++
+  }
+  return older
 }
 
 /** How many of the generated add-ons are public. */

@@ -1,6 +1,6 @@
 /** The traffic that Firefoxes make: which add-ons, which clients, what they send. */
 
-export { checkPath, makeClient } from './clients.ts'
+export { checkPath, FIREFOX, makeClient } from './clients.ts'
 export type { Request } from './garbage.ts'
 export {
   type Draw,

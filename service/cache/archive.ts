@@ -42,6 +42,8 @@ export interface Restored {
   readonly applications: readonly Application[]
   /** Guids whose newer state isn't held. */
   readonly pending: readonly string[]
+  /** By guid, the number of the last change that is known of beyond the position. */
+  readonly changes: ReadonlyMap<string, number>
 }
 
 /** What is to be written of a worker's state, beside its memory. */
@@ -57,6 +59,8 @@ export interface Archive {
   /** Add-ons have changed; call it before anything newer shows. */
   noteChanged(changes: readonly { readonly guid: string; readonly counter: number }[]): void
   noteRefreshed(refreshed: readonly Refreshed[]): void
+  /** All changes up to the timeline's position have been noted. Costs nothing where there were none. */
+  noteCaughtUp(): void
   /** The timeline has begun anew: what is kept of before can't be carried on, or, where it was lost, goes. */
   beginAnew(reason: ReloadReason): void
   /** Writes a snapshot soon; all that is held is new. */
@@ -82,8 +86,9 @@ export async function restore({
   for (const { path } of snapshotsOf(folder, generation)) {
     try {
       const head = await readSnapshot(path, memory)
-      const { position, trueAt, pending } = replay(folder, generation, memory, head)
-      return { position, trueAt, isComplete: head.isComplete, applications: head.applications, pending: [...pending] }
+      const { position, trueAt, pending, changes } = replay(folder, generation, memory, head)
+      const { isComplete, applications } = head
+      return { position, trueAt, isComplete, applications, pending: [...pending], changes }
     } catch (error) {
       log.error({ path, reason: reasonOf(error) }, 'a snapshot is refused')
       renameSync(path, `${path}.refused`)
@@ -116,6 +121,7 @@ interface Replayed {
   readonly position: Position
   readonly trueAt: number
   readonly pending: Set<string>
+  readonly changes: Map<string, number>
 }
 
 /** Applies all journals to what a snapshot held; in any order, since every record bears its counter. */
@@ -169,7 +175,13 @@ function replay(
       }
     }
   }
-  return { position, trueAt, pending }
+  const changes = new Map<string, number>()
+  for (const record of records) {
+    if ((record.kind === 'changed' || record.kind === 'gone') && record.counter > position.counter) {
+      later(changes, record.guid, record.counter)
+    }
+  }
+  return { position, trueAt, pending, changes }
 }
 
 /** Begins to keep what a worker holds, from the timeline's position on. Throws where the folder can't be written. */
@@ -186,6 +198,7 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
   let isCarriedOn = true
   let timelinesLost = 0
   let marked: Position | undefined
+  let isMarkDue = false
   let writing: Promise<void> | undefined
   let closed = false
   const stopping = new AbortController()
@@ -231,6 +244,7 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
     const { trueAt } = state()
     append([{ kind: 'marked', counter: position.counter, mark: { position, trueAt } }])
     marked = position
+    isMarkDue = false
   }
 
   function tick(): void {
@@ -317,6 +331,7 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
 
   return {
     noteChanged(changes) {
+      isMarkDue = true
       append(changes.map(({ guid, counter }) => ({ kind: 'changed', counter, guid })))
     },
     noteRefreshed(refreshed) {
@@ -325,6 +340,9 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
           entry === undefined ? { kind: 'gone', counter, guid } : { kind: 'entry', counter, entry },
         ),
       )
+    },
+    noteCaughtUp() {
+      if (isMarkDue) mark()
     },
     beginAnew(reason) {
       const { heartbeatMs } = timeline.position

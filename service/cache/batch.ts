@@ -7,7 +7,7 @@ export interface BatchOptions {
   readonly sizeMax: number
   /** Batches that run at once. */
   readonly lanes: number
-  /** Asks for some keys; settles when the lane is free again. Its errors are its own. */
+  /** Asks for some keys; resolves when the lane is free again, whatever came of it. */
   readonly run: (keys: string[]) => Promise<void>
   /** More keys that can wait, to fill up a batch or an idle lane; fewer or none where there aren't so many. */
   readonly fill: (count: number) => readonly string[]
@@ -16,8 +16,6 @@ export interface BatchOptions {
 export interface BatchCounts {
   batches: number
   keys: number
-  /** Milliseconds that keys waited for a lane, in all. */
-  waitedMs: number
 }
 
 export interface Batcher {
@@ -29,8 +27,8 @@ export interface Batcher {
   wake(): void
   readonly waiting: number
   readonly counts: BatchCounts
-  /** Told of each batch's size. */
-  onBatch: ((size: number) => void) | undefined
+  /** Told of each batch: its size, and for how many milliseconds the first of its keys waited for a lane. */
+  onBatch: ((size: number, waitedMs: number) => void) | undefined
 }
 
 export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batcher {
@@ -48,6 +46,7 @@ export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batc
   function flush(): void {
     scheduled = false
     while (free > 0) {
+      const [since] = keys.values()
       const batch = takeOldest()
       // One lane is kept for those that can't wait.
       if (batch.length < sizeMax && (batch.length > 0 || free > 1 || lanes === 1))
@@ -55,7 +54,9 @@ export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batc
       if (batch.length === 0) return
       batcher.counts.batches++
       batcher.counts.keys += batch.length
-      batcher.onBatch?.(batch.length)
+      if (batcher.onBatch !== undefined) {
+        batcher.onBatch(batch.length, since === undefined ? 0 : performance.now() - since)
+      }
       free--
       void run(batch).finally(() => {
         free++
@@ -67,19 +68,16 @@ export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batc
 
   function takeOldest(): string[] {
     const batch: string[] = []
-    if (keys.size === 0) return batch
-    const now = performance.now()
-    for (const [key, since] of keys) {
+    for (const key of keys.keys()) {
       keys.delete(key)
       batch.push(key)
-      batcher.counts.waitedMs += now - since
       if (batch.length >= sizeMax) break
     }
     return batch
   }
 
   const batcher: Batcher = {
-    counts: { batches: 0, keys: 0, waitedMs: 0 },
+    counts: { batches: 0, keys: 0 },
     onBatch: undefined,
     get waiting() {
       return keys.size

@@ -25,7 +25,7 @@ export interface LoadOptions {
   readonly signal: AbortSignal
 }
 
-/** `all`: every public add-on is held. `too many`: there are more than memory may hold; nothing was read. */
+/** `all`: every public add-on is held. `too many`: there are more than memory may hold; what was read by then is held. */
 export type Loaded = 'all' | 'too many'
 
 /** An estimate, but at once; counting them takes longer than a statement may. */
@@ -65,7 +65,7 @@ export async function loadAll(options: LoadOptions): Promise<Loaded> {
     for (const [guid, offer] of offers) {
       if (memory.size >= memory.entriesMax && !memory.has(guid)) return 'too many'
       if (counter >= timeline.lastChangeOf(guid)) {
-        if (counter > timeline.position.counter) timeline.noteAnswer(guid, counter)
+        if (counter > timeline.position.counter) timeline.noteChange(guid, counter)
         memory.put({ memory: makeEntry(offer, counter, render()), at: 0 })
         onHeld(guid)
       } else onOutdated(guid)

@@ -34,6 +34,8 @@ export interface LookupOptions {
   readonly render: () => RenderOptions & { readonly generation: string }
   /** Seconds since a replica that isn't behind could be asked; 0 while it can be. */
   readonly ageS: () => number
+  /** Nobody could be asked for so long that nothing may be offered of what is kept. */
+  readonly isWithheld: () => boolean
   /** Told, before it is used, what is known of an add-on that had changed: its entry, or that it is gone. */
   readonly onRefreshed: (refreshed: readonly Refreshed[]) => void
   /** No replica answered in time, or none is far enough (then without an error). */
@@ -71,7 +73,7 @@ interface Flight {
 }
 
 export function createLookup(options: LookupOptions): Lookup {
-  const { source, timeline, memory, shared, batching, render, ageS, onRefreshed, onTrouble } = options
+  const { source, timeline, memory, shared, batching, render, ageS, isWithheld, onRefreshed, onTrouble } = options
   /** By guid, the oldest first. */
   const flights = new Map<string, Flight>()
   /** What has changed, in the order it will be asked for; and what of it is being asked for now. */
@@ -124,6 +126,7 @@ export function createLookup(options: LookupOptions): Lookup {
   async function askShared(tier: Shared, guids: readonly string[]): Promise<void> {
     const { generation } = render()
     const entries = await tier.get(guids, generation)
+    const stale = ageS() > 0 ? { ageS: ageS(), isWithheld: isWithheld() } : { ageS: undefined }
     for (const guid of guids) {
       const entry = entries.get(guid)
       // Since it was asked for, the add-on may have changed.
@@ -132,34 +135,37 @@ export function createLookup(options: LookupOptions): Lookup {
         continue
       }
       memory?.put({ memory: entry, at: 0 })
-      finish(guid, { tier: 'memcached', ageS: undefined, entry: { memory: entry, at: 0 } })
+      finish(guid, { tier: 'memcached', ...stale, entry: { memory: entry, at: 0 } })
     }
   }
 
   async function askSource(guids: string[]): Promise<void> {
     const askedAt = performance.now()
-    let answered: Answered
     try {
-      answered = await source.ask(guids)
+      const answered = await source.ask(guids)
+      if (answered.isBehind) takeOld(guids, answered)
+      else take(guids, answered, askedAt)
     } catch (error) {
+      // Also of what could not be taken: nobody waits for it in vain.
       for (const guid of guids) {
         finish(guid, fallback(guid))
         if (refreshing.has(guid)) stale.add(guid)
       }
       staleRetryAt = performance.now() + STALE_RETRY_MS
       onTrouble(error)
-      return
     }
-    if (answered.isBehind) takeOld(guids, answered)
-    else take(guids, answered, askedAt)
   }
 
-  /** Answers of a replica that isn't as far as what was seen: they may be given where nothing better is known, but not kept. */
-  function takeOld(guids: readonly string[], { offers }: Answered): void {
+  /**
+   * Answers of a replica that isn't as far as what was seen: they may be given where nothing better is known, but not kept. Of an
+   * add-on that is known to have changed since they might offer what was withdrawn.
+   */
+  function takeOld(guids: readonly string[], { offers, counter }: Answered): void {
     for (const guid of guids) {
-      const held = memory?.has(guid) ? fallback(guid) : undefined
       const offer = offers.get(guid)
-      finish(guid, held ?? { tier: 'replica', ageS: Math.max(1, ageS()), ...(offer && { offer }) })
+      const isOutdated = memory?.has(guid) || counter < timeline.lastChangeOf(guid)
+      const old: Found = { tier: 'replica', ageS: Math.max(1, ageS()), ...(offer && { offer }) }
+      finish(guid, isOutdated ? fallback(guid) : old)
       if (refreshing.has(guid)) stale.add(guid)
     }
     staleRetryAt = performance.now() + STALE_RETRY_MS
@@ -180,7 +186,7 @@ export function createLookup(options: LookupOptions): Lookup {
         outdated.add(guid)
         return false
       }
-      if (counter > timeline.position.counter) timeline.noteAnswer(guid, counter)
+      if (counter > timeline.position.counter) timeline.noteChange(guid, counter)
       if (!isHeld || knowsApplications(offers.get(guid), applications)) return true
       // Of an application that was added a moment ago: the entry would lack it for good.
       lacking.push(guid)

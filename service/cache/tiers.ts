@@ -92,7 +92,14 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   const closing = new AbortController()
 
   const restored = memory && (await restore({ folder: snapshotFolder, generation, memory, log }))
-  if (restored !== undefined) timeline.begin(restored.position)
+  if (restored !== undefined) {
+    timeline.begin(restored.position)
+    // What a journal knows beyond its last mark: neither memcached nor a late replica may undo it.
+    for (const [guid, counter] of restored.changes) {
+      timeline.noteChange(guid, counter)
+      timeline.see(counter)
+    }
+  }
   let trueAt = restored?.trueAt ?? 0
   let caughtUpAt = Number.NEGATIVE_INFINITY
   /** Every public add-on is held, unless one had to go since. */
@@ -124,6 +131,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     batching,
     render: () => ({ siteUrl, applications: [...applications.byGuid.values()], generation }),
     ageS,
+    isWithheld: () => ageS() > snapshotAgeMaxS,
     onRefreshed(refreshed) {
       archive?.noteRefreshed(refreshed)
     },
@@ -262,6 +270,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     onChanges,
     onCaughtUp() {
       caughtUpAt = performance.now()
+      archive?.noteCaughtUp()
       if (staleForS !== 0) updateStanding()
     },
     onReload,

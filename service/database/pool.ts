@@ -5,6 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool, type Pool as GenericPool } from 'generic-pool'
+import { startDeadline } from '../deadline.ts'
 import { VersioncheckError } from '../errors.ts'
 import {
   ACQUIRE_MS_MAX,
@@ -64,7 +65,8 @@ export function openPool(endpoint: Endpoint): Pool {
       min: 0,
       max: REPLICA_CONNECTIONS_MAX,
       maxWaitingClients: REPLICA_WAITING_MAX,
-      acquireTimeoutMillis: ACQUIRE_MS_MAX,
+      // Its own timer would judge before connections that came back are seen: it is there for what ours overlooks.
+      acquireTimeoutMillis: ACQUIRE_MS_MAX * 4,
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       evictionRunIntervalMillis: IDLE_CONNECTION_MS / 2,
     },
@@ -77,19 +79,29 @@ export function openPool(endpoint: Endpoint): Pool {
     return !closed && (pool.borrowed + pool.available > 0 || Date.now() >= nextAttemptAt)
   }
 
-  async function acquire(): Promise<Connection> {
-    try {
-      return await pool.acquire()
-    } catch (error) {
-      throw (
-        lastError ??
-        new VersioncheckError(
-          'database_unreachable',
-          `No connection to ${describeEndpoint(endpoint)} was free in time.`,
-          { cause: error },
-        )
+  function acquire(): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      let isLate = false
+      const fail = (cause?: unknown) => {
+        const message = `No connection to ${describeEndpoint(endpoint)} was free in time.`
+        reject(lastError ?? new VersioncheckError('database_unreachable', message, { cause }))
+      }
+      const cancel = startDeadline(ACQUIRE_MS_MAX, () => {
+        isLate = true
+        fail()
+      })
+      pool.acquire().then(
+        (connection) => {
+          cancel()
+          if (isLate) void pool.release(connection)
+          else resolve(connection)
+        },
+        (error: unknown) => {
+          cancel()
+          fail(error)
+        },
       )
-    }
+    })
   }
 
   return {

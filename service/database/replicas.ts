@@ -23,6 +23,8 @@ export interface Replicas {
    * one that was furthest comes, marked.
    */
   queryAt(options: QueryAtOptions): Promise<{ readonly rows: Row[]; readonly isBehind: boolean }>
+  /** Asks one of them, whatever is known of it. Rejects with `database_unreachable`. */
+  queryOne(index: number, statement: string, deadlineMs: number): Promise<Row[]>
   /** A connection of its own to one of them. Rejects with `database_unreachable`. */
   connect(index: number): Promise<Connection>
   readonly statistics: readonly ReplicaStatistics[]
@@ -107,6 +109,8 @@ export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { pr
       })
       return { rows: rows ?? furthest, isBehind: rows === undefined }
     },
+    queryOne: (index, statement, deadlineMs) =>
+      within(deadlineMs, (pools[index] as Pool).query(statement, [], deadlineMs)),
     connect: (index) => connect(endpoints[index] as Endpoint, { connectMs: CONNECT_MS_MAX }),
     get statistics() {
       return pools.map(({ endpoint, inFlight, queries, errors }) => ({

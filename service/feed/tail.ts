@@ -8,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Connection, execute, type Replicas, type Row, readStatement } from '../database/index.ts'
 import { reasonOf } from '../errors.ts'
 import {
+  FEED_IDLE_AFTER_MS,
+  FEED_IDLE_POLL_MS,
   FEED_PAGE,
   FEED_POLL_MS,
   FEED_READ_MS_MAX,
@@ -90,7 +92,8 @@ interface Attachment {
  */
 type Relation = 'ahead' | 'gap' | 'behind' | 'lost' | 'foreign'
 
-const WAIT = 'SELECT MASTER_GTID_WAIT(?, ?) AS timedOut'
+/** Where replication stands is told after the wait, and so before the read that follows it. */
+const WAIT = 'SELECT MASTER_GTID_WAIT(?, ?) AS timedOut, @@gtid_slave_pos AS replicated'
 const LEARN_FROM = 'SELECT MIN(number) AS number FROM changes WHERE at >= UTC_TIMESTAMP(3) - INTERVAL ? SECOND'
 /** So often in a row a wait has to miss a change before it is taken for useless. */
 const MISSED_WAITS_MAX = 3
@@ -106,6 +109,7 @@ export function startTail(options: TailOptions): Tail {
   let lagCheckedAt = 0
   let hasLearnt = options.learnBackMs === 0
   let suspectedAt = 0
+  let changedAt = Number.NEGATIVE_INFINITY
 
   async function read(connection: Connection, from: number, pages = 1): Promise<FeedState> {
     const seenBefore = timeline.seen
@@ -139,7 +143,7 @@ export function startTail(options: TailOptions): Tail {
     begin(state)
     if (!hasLearnt) await learnBack(connection)
     let missedWaits = 0
-    // Of the read before the last: within one, replication may have gone on between its two answers.
+    // As it was before the last read: within a read, replication may have gone on between its two answers.
     let replicated = ''
     for (;;) {
       noteLag(state)
@@ -153,11 +157,11 @@ export function startTail(options: TailOptions): Tail {
         if (closing.signal.aborted || (isBehind && replicas.count > 1)) return
         if (isLagging(state) && replicas.count > 1) return
         const waited = await waitForMore(connection, replicated, missedWaits < MISSED_WAITS_MAX)
-        replicated = state.replicated
+        replicated = waited.replicated ?? state.replicated
         const before = timeline.position.counter
         state = await read(connection, before)
-        const missed = waited === 'in vain' && state.position.counter > before
-        missedWaits = missed ? missedWaits + 1 : waited === 'told' ? 0 : missedWaits
+        const missed = waited.outcome === 'in vain' && state.position.counter > before
+        missedWaits = missed ? missedWaits + 1 : waited.outcome === 'told' ? 0 : missedWaits
       } else {
         state = await read(connection, timeline.position.counter)
       }
@@ -180,6 +184,7 @@ export function startTail(options: TailOptions): Tail {
   }
 
   function take({ changes, position }: FeedState): void {
+    changedAt = performance.now()
     for (const { number, token, guid, oldGuid } of changes) timeline.learn(number, token, [guid, oldGuid])
     options.onChanges(changes)
     tail.onDelay?.(changes[0]?.delayMs ?? 0)
@@ -220,25 +225,28 @@ export function startTail(options: TailOptions): Tail {
     return true
   }
 
-  /** Until the replica has another transaction, at most FEED_WAIT_MS; or, where that can't be known, FEED_POLL_MS. */
+  /** Until the replica has another transaction, at most FEED_WAIT_MS; or, where that can't be known, for a moment. */
   async function waitForMore(
     connection: Connection,
     replicated: string,
     worthWaiting: boolean,
-  ): Promise<'told' | 'in vain' | 'polled'> {
+  ): Promise<{ readonly outcome: 'told' | 'in vain' | 'polled'; readonly replicated: string | undefined }> {
     const next = nextOf(replicated)
     if (isBehind || next === undefined || !worthWaiting) {
-      await sleep(FEED_POLL_MS, undefined, { signal: closing.signal }).catch(() => {})
-      return 'polled'
+      const isIdle = performance.now() - changedAt > FEED_IDLE_AFTER_MS
+      const pollMs = isIdle ? FEED_IDLE_POLL_MS : FEED_POLL_MS
+      await sleep(pollMs, undefined, { signal: closing.signal }).catch(() => {})
+      return { outcome: 'polled', replicated: undefined }
     }
     const [row] = await execute(connection, WAIT, [next, FEED_WAIT_MS / 1_000], {
       deadlineMs: FEED_WAIT_MS + FEED_READ_MS_MAX,
     })
-    return row?.timedOut === 0 ? 'told' : 'in vain'
+    return { outcome: row?.timedOut === 0 ? 'told' : 'in vain', replicated: String(row?.replicated ?? '') }
   }
 
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
+      const begunAt = performance.now()
       attached = await attach().catch(() => undefined)
       if (attached !== undefined) {
         try {
@@ -250,7 +258,8 @@ export function startTail(options: TailOptions): Tail {
         attached.connection.destroy()
         const wasBehind = isBehind
         attached = undefined
-        if (!wasBehind) continue
+        // At once, unless it ends again and again.
+        if (!wasBehind && performance.now() - begunAt > FEED_RETRY_MS) continue
       }
       await sleep(FEED_RETRY_MS, undefined, { signal: closing.signal }).catch(() => {})
     }

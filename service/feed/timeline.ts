@@ -48,10 +48,10 @@ export class Timeline {
   }
 
   /**
-   * Takes note of an answer that was read at a point beyond what is known: the changes up to there aren't, and one of them may
-   * have been the add-on's.
+   * The add-on may have changed as late as at a point beyond what is known: an answer was read there, or a journal says so. The
+   * other changes up to there aren't known.
    */
-  noteAnswer(guid: string, counter: number): void {
+  noteChange(guid: string, counter: number): void {
     this.raiseLastChange(guid, counter)
   }
 

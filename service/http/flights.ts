@@ -23,10 +23,18 @@ export class Flight {
     })
   }
 
-  /** Writes the whole answer in one go. */
+  /** Writes the whole answer in one go. Where `write` throws, its client loses the connection; whoever called goes on. */
   answer(write: (res: HttpResponse) => void): void {
     if (this.aborted || !this.flying) return
-    this.res.cork(() => write(this.res))
+    // The library ends the process where an error comes out of this.
+    this.res.cork(() => {
+      try {
+        write(this.res)
+      } catch (error) {
+        this.flights.onThrown(error)
+        this.cut()
+      }
+    })
     this.landed()
   }
 
@@ -39,14 +47,30 @@ export class Flight {
 
   /** What was promised can't be kept: the connection is closed. */
   cut(): void {
-    if (!this.aborted && this.flying) this.res.close()
+    if (!this.aborted && this.flying) abandon(this.res)
     this.landed()
+  }
+}
+
+/** Closes the connection of a request that may have been answered. */
+export function abandon(res: HttpResponse): void {
+  try {
+    res.close()
+  } catch {
+    // it was answered before
   }
 }
 
 export class Flights {
   private count = 0
   private readonly waiting: (() => void)[] = []
+
+  /** Told of what broke an answer. */
+  readonly onThrown: (error: unknown) => void
+
+  constructor(onThrown: (error: unknown) => void) {
+    this.onThrown = onThrown
+  }
 
   /** Must be called before the handler returns. */
   begin(res: HttpResponse): Flight {

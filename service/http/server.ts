@@ -15,7 +15,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { VersioncheckError } from '../errors.ts'
 import { DRAIN_MS_MAX, HIT_LOG_EVERY_MS } from '../limits.ts'
 import type { Log } from '../observe/index.ts'
-import { Flights } from './flights.ts'
+import { abandon, Flights } from './flights.ts'
 import { type Problem, sendProblem } from './problem.ts'
 import type { Library } from './uws.ts'
 
@@ -79,7 +79,7 @@ export function listen(options: ServerOptions): Server {
     options.tls === undefined
       ? uws.App()
       : uws.SSLApp({ cert_file_name: options.tls.certFile, key_file_name: options.tls.keyFile })
-  const flights = new Flights()
+  const flights = new Flights((error) => log.error({ err: error }, 'an answer threw; its connection is closed'))
   let draining = false
   let socket: us_listen_socket | false = false
 
@@ -230,14 +230,6 @@ function targetOf(req: HttpRequest): string {
 function joinTags(before: string, line: string): string {
   if (before === '' || line === '*') return line
   return before === '*' || line === '' ? before : `${before}, ${line}`
-}
-
-function abandon(res: HttpResponse): void {
-  try {
-    res.close()
-  } catch {
-    // it was answered before it threw
-  }
 }
 
 function portUnusable(host: string, port: number, cause?: unknown): VersioncheckError {

@@ -76,10 +76,11 @@ export interface Found {
 
 /** Plain numbers, read by the metrics. */
 export interface CheckCounts {
-  /** Answered from memory, and of these while stale. */
+  /** Answered from each tier, and of these while nobody who is up to date could be asked. */
   memory: number
   memoryStale: number
   memcached: number
+  memcachedStale: number
   replica: number
   replicaStale: number
   /** 503. */
@@ -89,7 +90,16 @@ export interface CheckCounts {
 }
 
 export function emptyCounts(): CheckCounts {
-  return { memory: 0, memoryStale: 0, memcached: 0, replica: 0, replicaStale: 0, unavailable: 0, invalid: 0 }
+  return {
+    memory: 0,
+    memoryStale: 0,
+    memcached: 0,
+    memcachedStale: 0,
+    replica: 0,
+    replicaStale: 0,
+    unavailable: 0,
+    invalid: 0,
+  }
 }
 
 export interface CheckOptions {
@@ -356,7 +366,7 @@ export function createCheck(options: CheckOptions): Check {
         return
       }
       counts[found.tier]++
-      if (found.ageS !== undefined && found.tier !== 'memcached') counts[`${found.tier}Stale`]++
+      if (found.ageS !== undefined) counts[`${found.tier}Stale`]++
       flight.answer(write(found, delivery))
     })
   }

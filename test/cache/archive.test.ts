@@ -176,6 +176,36 @@ t.test('what has changed since is known to have', async (t) => {
   t.equal(held[guidOf(1)]?.isOutdated, false)
 })
 
+t.test(
+  'which add-ons have changed beyond the last mark is told, and a mark is made as soon as all is known',
+  async (t) => {
+    const folder = await makeFolder(t)
+    const host = await start(t, folder)
+    fill(host.memory, [1, 2, 3])
+    await host.snapshot()
+    host.change(1, 11)
+    host.refresh(1, 11, undefined)
+    host.change(2, 12)
+    const { restored } = await find(folder)
+    t.equal(restored?.position.counter, 10, 'killed between the changes and their mark')
+    t.strictSame(
+      restored?.changes,
+      new Map([
+        [guidOf(1), 11],
+        [guidOf(2), 12],
+      ]),
+    )
+    host.archive.noteCaughtUp()
+    const after = await find(folder)
+    t.equal(after.restored?.position.counter, 12)
+    t.strictSame(after.restored?.changes, new Map())
+    const [path] = filesOf(folder, '.journal') as [string]
+    const bytes = readFileSync(path).length
+    host.archive.noteCaughtUp()
+    t.equal(readFileSync(path).length, bytes, 'where nothing has changed nothing is written')
+  },
+)
+
 t.test('what was still awaited when the snapshot was written is awaited again', async (t) => {
   const folder = await makeFolder(t)
   const host = await start(t, folder)

@@ -41,6 +41,8 @@ interface BenchOptions {
   /** What memcached has, by guid. */
   readonly shared?: ReadonlyMap<string, EntryMemory>
   readonly render?: LookupOptions['render']
+  readonly ageS?: LookupOptions['ageS']
+  readonly isWithheld?: LookupOptions['isWithheld']
 }
 
 const VERSION = '1.0'
@@ -81,6 +83,7 @@ function prepare(t: Pick<Test, 'teardown'>, { memory = emptyMemory(), shared, ..
     batching: true,
     render: () => ({ ...rendering, generation: 'g' }),
     ageS: () => 0,
+    isWithheld: () => false,
     onRefreshed: (some) => void refreshed.push(...some),
     onTrouble: (error) => void troubles.push(error),
     ...options,
@@ -285,6 +288,54 @@ t.test('of a replica that is behind an answer is given, marked, and not kept', a
   t.ok((found[0]?.ageS ?? 0) >= 1)
   t.notOk(bench.memory?.has('a@x'))
   t.equal(bench.timeline.seen, 10)
+})
+
+t.test('nor is one given that is known to be older than the last change of its add-on', async (t) => {
+  const bench = prepare(t)
+  change(bench, 11, 'withdrawn@x')
+  const asked = ['withdrawn@x', 'other@x'].map(bench.ask)
+  await turn()
+  await bench.questions[0]?.answer(10, ['withdrawn@x', 'other@x'], { isBehind: true })
+  t.strictSame(asked[0]?.found, [undefined], 'nobody can tell')
+  t.match(asked[1]?.found, [{ tier: 'replica' }])
+})
+
+t.test('an answer that can not be taken is no answer: nobody waits for it in vain', async (t) => {
+  let isBroken = true
+  const render = () => {
+    if (isBroken) throw new Error('as it may')
+    return { ...rendering, generation: 'g' }
+  }
+  const bench = prepare(t, { render })
+  const asked = ['a@x', 'b@x'].map(bench.ask)
+  await turn()
+  await bench.questions.shift()?.answer(10)
+  t.strictSame(
+    asked.map(({ found }) => found),
+    [[undefined], [undefined]],
+  )
+  t.match(bench.troubles, [/as it may/])
+  isBroken = false
+  const again = bench.ask('a@x')
+  await turn()
+  await bench.questions.shift()?.answer(10)
+  t.match(again.found, [{ tier: 'replica' }])
+})
+
+t.test('while nobody can be asked, what memcached has is marked, and in the end withheld', async (t) => {
+  const shared = new Map([['a@x', entryOf({ guid: 'a@x' }, 10).memory]])
+  let ageS = 0
+  const bench = prepare(t, { shared, memory: undefined, ageS: () => ageS, isWithheld: () => ageS > 100 })
+  for (const [age, expected] of [
+    [0, { tier: 'memcached', ageS: undefined }],
+    [7, { tier: 'memcached', ageS: 7, isWithheld: false }],
+    [101, { tier: 'memcached', ageS: 101, isWithheld: true }],
+  ] as const) {
+    ageS = age
+    const { found } = bench.ask('a@x')
+    await until('it is told', () => found.length > 0)
+    t.match(found, [expected])
+  }
 })
 
 t.test('memcached is asked first, and what it has is held', async (t) => {

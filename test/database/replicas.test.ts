@@ -1,9 +1,16 @@
 /** Who is asked, for how long, and when a server is taken to be down. */
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { openReplicas } from '../../service/database/index.ts'
-import { COLD_MS_MAX, CONNECT_MS_MAX, QUERY_MS_MAX, RECONNECT_MS_MAX } from '../../service/limits.ts'
+import {
+  ACQUIRE_MS_MAX,
+  COLD_MS_MAX,
+  CONNECT_MS_MAX,
+  QUERY_MS_MAX,
+  RECONNECT_MS_MAX,
+  REPLICA_CONNECTIONS_MAX,
+} from '../../service/limits.ts'
 import { startDatabases } from '../harness/databases.ts'
 import { startDetour } from '../harness/detour.ts'
 
@@ -75,3 +82,35 @@ t.test('a server that is down is not asked', async (t) => {
   t.ok(atOnce > waits.length / 2, `${atOnce} of ${waits.length} are refused at once`)
   t.ok(detour.connections - before < 20, `${detour.connections - before} attempts`)
 })
+
+t.test('of a process that stood still, those who wait for a connection are not taken to be late', async (t) => {
+  const replicas = openReplicas([endpoint])
+  t.teardown(() => replicas.close())
+  const nap = (seconds: number, count: number) =>
+    Array.from({ length: count }, () => replicas.queryOne(0, `SELECT SLEEP(${seconds})`, 1_000))
+  await Promise.all(nap(0, REPLICA_CONNECTIONS_MAX))
+  const naps = nap(0.05, REPLICA_CONNECTIONS_MAX * 2)
+  await sleep(10)
+  // After this come timers, and only then what lies in sockets.
+  await turn()
+  standStill(ACQUIRE_MS_MAX * 2)
+  t.equal((await Promise.all(naps)).length, naps.length)
+  t.equal(replicas.statistics[0]?.errors, 0)
+})
+
+t.test('who waits for a connection for too long is refused, and gives back the one that comes later', async (t) => {
+  const replicas = openReplicas([endpoint])
+  t.teardown(() => replicas.close())
+  const nap = (seconds: number) =>
+    Array.from({ length: REPLICA_CONNECTIONS_MAX }, () => replicas.queryOne(0, `SELECT SLEEP(${seconds})`, 1_000))
+  await Promise.all(nap(0))
+  const long = nap((ACQUIRE_MS_MAX * 2) / 1_000)
+  await t.rejects(replicas.queryOne(0, 'SELECT 1', 1_000), { code: 'database_unreachable' })
+  await Promise.all(long)
+  // All at once again: with one of them lost, the last would wait too long.
+  t.equal((await Promise.all(nap((ACQUIRE_MS_MAX * 1.3) / 1_000))).length, REPLICA_CONNECTIONS_MAX)
+})
+
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}

@@ -72,25 +72,40 @@ t.test('slow readers: a hundred clients that ask for much and read nothing', asy
   await until('one that goes on reading has its answers', () => text.split('HTTP/1.1 200 OK').length === 501)
 })
 
-t.test('a handler that throws costs its client the connection, and nobody else anything', async (t) => {
-  const { uws } = loadLibrary()
-  const { log } = openLog({ level: 'silent', readable: false })
-  const address = await findAddress('127.0.0.1', 0, { isTls: false })
-  const own = listen({
-    uws,
-    address,
-    log,
-    routes: () => [
-      {
-        path: '/throws',
-        get() {
-          throw new Error('as it may')
+t.test(
+  'a handler that throws, at once or later, costs its client the connection, and nobody else anything',
+  async (t) => {
+    const { uws } = loadLibrary()
+    const { log } = openLog({ level: 'silent', readable: false })
+    const address = await findAddress('127.0.0.1', 0, { isTls: false })
+    const own = listen({
+      uws,
+      address,
+      log,
+      routes: (flights) => [
+        {
+          path: '/throws',
+          get() {
+            throw new Error('as it may')
+          },
         },
-      },
-      { path: '/works', get: (res) => res.end('works') },
-    ],
-  })
-  t.teardown(() => own.close())
-  await t.rejects(ask(address.url, '/throws'), /socket hang up|ECONNRESET/)
-  t.equal((await ask(address.url, '/works')).text, 'works')
-})
+        {
+          path: '/throws-later',
+          get(res) {
+            const flight = flights.begin(res)
+            setImmediate(() =>
+              flight.answer(() => {
+                throw new Error('as it may, too')
+              }),
+            )
+          },
+        },
+        { path: '/works', get: (res) => res.end('works') },
+      ],
+    })
+    t.teardown(() => own.close())
+    await t.rejects(ask(address.url, '/throws'), /socket hang up|ECONNRESET/)
+    await t.rejects(ask(address.url, '/throws-later'), /socket hang up|ECONNRESET/)
+    t.equal((await ask(address.url, '/works')).text, 'works')
+  },
+)

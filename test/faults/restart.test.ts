@@ -6,10 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { FileStatus } from '../../service/addon/index.ts'
 import { createEditor } from '../../service/catalogue/index.ts'
-import { observe, until } from '../harness/clients.ts'
+import { observe, startClients, until } from '../harness/clients.ts'
 import { openCatalog, snapshotFolderOf, startDatabases } from '../harness/databases.ts'
 import { setFileStatus } from '../harness/edits.ts'
 import { ask } from '../harness/http.ts'
+import { startMemcached } from '../harness/memcached.ts'
 import { runCatalog, type ServerProcess, startServer } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
 import { makeXpi } from '../harness/xpi.ts'
@@ -32,11 +33,7 @@ const snapshots = snapshotFolderOf(environment)
 
 for (const id of [GUID, OTHER]) {
   for (const version of ['1.0', '2.0']) {
-    const { code, stderr } = await runCatalog(
-      ['version', 'add', id, await makeXpi(folder, { id, version })],
-      environment,
-    )
-    if (code !== 0) throw new Error(stderr)
+    await catalog('version', 'add', id, await makeXpi(folder, { id, version }))
   }
 }
 const fileIds = new Map(
@@ -46,6 +43,11 @@ const fileIds = new Map(
     )
   ).map(({ version, id }) => [version as string, id as number]),
 )
+
+async function catalog(...args: readonly string[]): Promise<void> {
+  const { code, stderr } = await runCatalog([...args, '--yes'], environment)
+  if (code !== 0) throw new Error(`catalog ${args.join(' ')} ended with ${code}: ${stderr}`)
+}
 
 function download(server: ServerProcess, version: string) {
   return ask(server.url, `/firefox/downloads/file/${fileIds.get(version)}/x.xpi`)
@@ -129,6 +131,90 @@ t.test('a version that was withdrawn stays withdrawn through restarts and outage
   await editFile(GUID, '2.0', 'approved')
   await until('it is offered again', async () => (await observe(server.url, GUID)).version === '2.0')
 })
+
+t.test('add-ons that were withdrawn, in whatever way, stay withdrawn, with memcached too', async (t) => {
+  const memcached = await startMemcached(t)
+  const more = { ...environment, MEMCACHED_SERVERS: memcached.address }
+  // Of two hosts: one holds all add-ons, the other none, and so has its answers from memcached.
+  const forgetful = { ...more, MEMORY_CACHE: 'off', DATA_DIR: join(folder, 'forgetful') }
+  const withdrawals = {
+    'disabled@faults.test': ['addon', 'disable', 'disabled@faults.test'],
+    'deleted@faults.test': ['addon', 'set-status', 'deleted@faults.test', 'deleted'],
+    // A hard block disables the file.
+    'blocked@faults.test': ['version', 'disable', 'blocked@faults.test', '1.0'],
+  }
+  const guids = Object.keys(withdrawals)
+  for (const id of guids) await catalog('version', 'add', id, await makeXpi(folder, { id, version: '1.0' }))
+  const links = new Map<string, string>()
+  let whole = await startWhole(t, more)
+  let other = await startServer(t, forgetful)
+  for (const guid of guids) {
+    await until('it is offered', async () => (await observe(whole.url, guid)).version === '1.0')
+    await until('memcached has it', async () => (await observe(other.url, guid)).cacheStatus.endsWith('memcached'))
+    const { text } = await observe(whole.url, guid)
+    links.set(guid, new URL(JSON.parse(text).addons[guid].updates[0].update_link).pathname)
+  }
+  const kept = await memcached.values()
+  const judge = async (server: ServerProcess, when: string) => {
+    for (const guid of guids) {
+      const { version, status, text, cacheStatus } = await observe(server.url, guid)
+      if (version !== undefined) t.fail(`${guid} is offered ${when}: ${status} ${cacheStatus} ${text}`)
+      const file = await ask(server.url, links.get(guid) as string)
+      if (file.status === 200) t.fail(`the file of ${guid} is handed out ${when}`)
+    }
+  }
+  for (const command of Object.values(withdrawals)) await catalog(...command)
+  for (const { url } of [whole, other]) {
+    for (const guid of guids)
+      await until('it is withdrawn', async () => (await observe(url, guid)).version === undefined)
+  }
+  for (const guid of guids) t.equal((await ask(whole.url, links.get(guid) as string)).status, 404, 'its file, at once')
+  await whole.stop('SIGKILL')
+  // memcached has the old answers again, as where a host that was cut off has written them late.
+  for (const [key, value] of kept) await memcached.set(key, value)
+  await withoutDatabases(async () => {
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      whole = await startServer(t, more)
+      t.equal((await observe(whole.url, OTHER)).version, '2.0', 'others are offered')
+      await judge(whole, `without a database, before ${signal}`)
+      await judge(other, 'without a database')
+      await whole.stop(signal)
+    }
+  })
+  await other.stop('SIGKILL')
+  for (const [key, value] of kept) await memcached.set(key, value)
+  whole = await startServer(t, more)
+  other = await startServer(t, forgetful)
+  for (const server of [whole, other]) {
+    for (let turn = 0; turn < 20; turn++) await judge(server, 'with all of it back')
+  }
+  t.ok(kept.size >= guids.length, `${kept.size} old answers lay in memcached`)
+})
+
+t.test(
+  'a worker that throws where nobody catches ends in order; others go on, and it starts with what it had',
+  async (t) => {
+    // Loaded before its own code: at SIGUSR2 it throws.
+    const thrower = "process.on('SIGUSR2', () => setImmediate(() => { throw new Error('thrown on purpose') }))"
+    const throwing = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(thrower)}` }
+    const broken = await startWhole(t, throwing)
+    const sound = await startWhole(t, { DATA_DIR: join(folder, 'sound') })
+    const clients = [broken, sound].map(({ url }) => startClients(url, [GUID, OTHER], 5))
+    await sleep(200)
+    process.kill(broken.pid, 'SIGUSR2')
+    t.equal(await broken.ended, 1, 'its exit code')
+    t.match(broken.output(), /"level":60,.*thrown on purpose/, 'the log says why')
+    await withoutDatabases(async () => {
+      const again = await startServer(t, environment)
+      t.equal((await observe(again.url, GUID)).version, '2.0', 'the next one serves what it held')
+      await again.stop()
+    })
+    const [ofBroken = [], ofSound = []] = await Promise.all(clients.map((each) => each.stop()))
+    t.strictSame(new Set(ofBroken.map(({ status }) => status)), new Set([200, 0]), 'its clients lose connections')
+    t.strictSame(new Set(ofSound.map(({ status, version }) => `${status} ${version}`)), new Set(['200 2.0']))
+    await sound.stop()
+  },
+)
 
 t.test('what is known to have changed, but could not be read, is not offered', async (t) => {
   let server = await startWhole(t)

@@ -1,8 +1,9 @@
-/** What a server that nobody edits and nobody asks costs the database it reads: fewer than 20 statements a second. */
+/** What a host that nobody edits and nobody asks costs the database it reads: fewer than 20 statements a second, all workers together. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createEditor } from '../../service/catalogue/index.ts'
+import { FEED_IDLE_AFTER_MS } from '../../service/limits.ts'
 import { metricsOf } from '../faults/watch.ts'
 import { observe, until } from '../harness/clients.ts'
 import { type DatabaseServer, openCatalog, type Replica, startDatabases } from '../harness/databases.ts'
@@ -11,7 +12,7 @@ import { type ServerProcess, startServer } from '../harness/server.ts'
 
 const GUID = 'idle@feed.test'
 const STATEMENTS_A_SECOND_MAX = 20
-const SECONDS = 5
+const SECONDS = 4
 
 const databases = await startDatabases(t, { replicas: 1 })
 const primary = await openCatalog(databases)
@@ -26,9 +27,11 @@ async function statementsOf(server: DatabaseServer): Promise<number> {
   return Number(row?.Value)
 }
 
-async function judge(t: Test, server: ServerProcess, read: DatabaseServer): Promise<void> {
-  const metrics = metricsOf(server)
-  await until('all is held', async () => (await metrics()).value('tier_complete', 'memory') === 1)
+async function judge(t: Test, servers: readonly ServerProcess[], read: DatabaseServer): Promise<void> {
+  for (const server of servers) {
+    const metrics = metricsOf(server)
+    await until('all is held', async () => (await metrics()).value('tier_complete', 'memory') === 1)
+  }
   const begun = performance.now()
   const before = await statementsOf(read)
   await sleep(SECONDS * 1_000)
@@ -38,22 +41,21 @@ async function judge(t: Test, server: ServerProcess, read: DatabaseServer): Prom
   t.ok(aSecond > 1, 'it is in touch')
 }
 
-t.test('a worker on a replica', async (t) => {
-  const server = await startServer(t, { ...databases.environment, METRICS_PORT: '0', LOG_LEVEL: 'info' })
-  const [replica] = databases.replicas as [Replica]
-  await judge(t, server, replica)
-  await mergeLines(editor, [lineWith(GUID, '2.0')])
-  await until('an edit arrives', async () => (await observe(server.url, GUID)).version === '2.0')
-  await judge(t, server, replica)
-  await server.stop()
-})
-
-t.test('a worker that reads the primary', async (t) => {
-  const { DATABASE_URL } = databases.environment
-  const server = await startServer(t, { DATABASE_URL, METRICS_PORT: '0', LOG_LEVEL: 'info' })
-  await judge(t, server, databases.primary)
-  await mergeLines(editor, [lineWith(GUID, '3.0')])
-  await until('an edit arrives', async () => (await observe(server.url, GUID)).version === '3.0')
-  await judge(t, server, databases.primary)
-  await server.stop()
-})
+const { DATABASE_URL } = databases.environment
+const [replica] = databases.replicas as [Replica]
+for (const { what, workers, environment, read, version } of [
+  { what: 'a replica', workers: 3, environment: databases.environment, read: replica, version: '2.0' },
+  { what: 'the primary', workers: 2, environment: { DATABASE_URL }, read: databases.primary, version: '3.0' },
+]) {
+  t.test(`${workers} workers that read ${what}`, async (t) => {
+    const more = { ...environment, METRICS_PORT: '0', LOG_LEVEL: 'info' }
+    const servers = await Promise.all(Array.from({ length: workers }, () => startServer(t, more)))
+    await judge(t, servers, read)
+    await mergeLines(editor, [lineWith(GUID, version)])
+    for (const { url } of servers)
+      await until('an edit arrives', async () => (await observe(url, GUID)).version === version)
+    await sleep(FEED_IDLE_AFTER_MS)
+    await judge(t, servers, read)
+    for (const server of servers) await server.stop()
+  })
+}

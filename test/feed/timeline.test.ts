@@ -118,7 +118,7 @@ function learn(timeline: Timeline, { first, last, token, guids }: Transaction): 
 function apply(timeline: Timeline, model: Model, each: Step): void {
   switch (each.what) {
     case 'answer':
-      timeline.noteAnswer(each.guid, model.last + each.ahead)
+      timeline.noteChange(each.guid, model.last + each.ahead)
       model.answers.push({ guid: each.guid, counter: model.last + each.ahead })
       return
     case 'begin': {

@@ -1,6 +1,7 @@
 /** A way between two parties that a test can lead elsewhere or cut. */
 
 import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { freePort } from './ports.ts'
 
@@ -14,6 +15,8 @@ export interface Detour {
   cut(): void
   /** Who comes from now on is let in and hears nothing; what is connected goes on. */
   hold(): void
+  /** From now on what is answered comes so many milliseconds later. */
+  delay(ms: number): void
 }
 
 export async function startDetour(t: Pick<Test, 'teardown'>, target: number): Promise<Detour> {
@@ -21,6 +24,7 @@ export async function startDetour(t: Pick<Test, 'teardown'>, target: number): Pr
   const sockets = new Set<Socket>()
   let current: number | undefined = target
   let isHeld = false
+  let delayMs = 0
   const hangUp = () => {
     for (const socket of sockets) socket.destroy()
   }
@@ -48,8 +52,12 @@ export async function startDetour(t: Pick<Test, 'teardown'>, target: number): Pr
         sockets.delete(socket)
         other.destroy()
       })
-      socket.pipe(other)
     }
+    incoming.pipe(outgoing)
+    outgoing.on('data', async (chunk: Buffer) => {
+      if (delayMs > 0) await sleep(delayMs)
+      incoming.write(chunk)
+    })
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -75,6 +83,9 @@ export async function startDetour(t: Pick<Test, 'teardown'>, target: number): Pr
     },
     hold() {
       isHeld = true
+    },
+    delay(ms) {
+      delayMs = ms
     },
   }
 }

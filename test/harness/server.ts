@@ -17,6 +17,8 @@ export interface ServerProcess {
   /** Resident memory, in MiB. */
   residentMib(): number
   /** Resolves with its exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>
+  /** Ends it, and resolves as `ended`. */
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>
 }
 
@@ -63,6 +65,7 @@ export async function startServer(
     url,
     dataDir,
     output: () => output,
+    ended,
     residentMib: () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
     async stop(signal = 'SIGTERM') {
       child.kill(signal)
