@@ -12,13 +12,23 @@ import { Parser } from 'tap-parser'
 
 const root = join(import.meta.dirname, '..')
 const ALONE = [
-  'test/faults/',
+  'test/faults/clients.test.ts',
+  'test/faults/memcached.test.ts',
+  'test/faults/replicas.test.ts',
   'test/feed/many.test.ts',
   'test/freshness/',
   'test/hostile/',
   'test/loadtest/day-run.test.ts',
   'test/loadtest/run.test.ts',
   'test/outage.test.ts',
+]
+/** They take longest, and so are begun first. */
+const LONGEST = [
+  'test/faults/restart.test.ts',
+  'test/main.test.ts',
+  'test/admin/',
+  'test/loadtest/ladder/',
+  'test/faults/kills.test.ts',
 ]
 const AT_ONCE = Math.max(2, availableParallelism()) + 1
 const FILE_S_MAX = 300
@@ -32,7 +42,11 @@ if (files.length === 0) {
 
 const counts = { passed: 0, failed: 0 }
 const isAlone = (/** @type {string} */ file) => ALONE.some((prefix) => file.startsWith(prefix))
-const together = files.filter((file) => !isAlone(file))
+const rankOf = (/** @type {string} */ file) => {
+  const rank = LONGEST.findIndex((prefix) => file.startsWith(prefix))
+  return rank < 0 ? LONGEST.length : rank
+}
+const together = files.filter((file) => !isAlone(file)).sort((one, other) => rankOf(one) - rankOf(other))
 await Promise.all(
   Array.from({ length: AT_ONCE }, async () => {
     for (let file = together.shift(); file !== undefined; file = together.shift()) await run(file)

@@ -19,6 +19,10 @@ import { metricsOf } from './watch.ts'
 const GUID = 'restart@faults.test'
 const OTHER = 'other@faults.test'
 const SITE_URL = 'https://addons.faults.test'
+/** Kinds of a journal's parts. */
+const HEAD = -1
+const MARKED = 0
+const CHANGED = 1
 
 const databases = await startDatabases(t, { replicas: 1 })
 const folder = await makeFolder(t)
@@ -170,6 +174,10 @@ t.test('add-ons that were withdrawn, in whatever way, stay withdrawn, with memca
   }
   for (const guid of guids) t.equal((await ask(whole.url, links.get(guid) as string)).status, 404, 'its file, at once')
   await whole.stop('SIGKILL')
+  // As where it was killed between the changes and the mark that says how far they go.
+  for (const name of readdirSync(snapshots).filter((file) => file.endsWith('.journal'))) {
+    dropMarks(join(snapshots, name))
+  }
   // memcached has the old answers again, as where a host that was cut off has written them late.
   for (const [key, value] of kept) await memcached.set(key, value)
   await withoutDatabases(async () => {
@@ -286,14 +294,29 @@ t.test('a snapshot older than SNAPSHOT_AGE_MAX offers no updates', async (t) => 
   await until('it offers them again', async () => (await observe(server.url, GUID)).version === '2.0')
 })
 
+/** The head of a journal, and its records. */
+function partsOf(path: string): { kind: number; bytes: Buffer }[] {
+  const bytes = readFileSync(path)
+  const headEnd = bytes.indexOf(10) + 1
+  const parts = [{ kind: HEAD, bytes: bytes.subarray(0, headEnd) }]
+  for (let at = headEnd; at + 17 <= bytes.length; ) {
+    const end = at + 8 + bytes.readUInt32LE(at)
+    parts.push({ kind: bytes.readUInt8(at + 8), bytes: bytes.subarray(at, end) })
+    at = end
+  }
+  return parts
+}
+
 /** Leaves of a journal what stands before the new state of the first add-on that changed. */
 function cutAfterFirstChange(path: string): void {
-  const bytes = readFileSync(path)
-  let at = bytes.indexOf(10) + 1
-  while (at + 17 <= bytes.length) {
-    const kind = bytes.readUInt8(at + 8)
-    at += 8 + bytes.readUInt32LE(at)
-    if (kind === 1) break
-  }
-  writeFileSync(path, bytes.subarray(0, at))
+  const parts = partsOf(path)
+  const first = parts.findIndex(({ kind }) => kind === CHANGED)
+  const kept = first < 0 ? parts : parts.slice(0, first + 1)
+  writeFileSync(path, Buffer.concat(kept.map(({ bytes }) => bytes)))
+}
+
+/** Leaves of a journal all but its marks. */
+function dropMarks(path: string): void {
+  const kept = partsOf(path).filter(({ kind }) => kind !== MARKED)
+  writeFileSync(path, Buffer.concat(kept.map(({ bytes }) => bytes)))
 }
