@@ -89,7 +89,7 @@ export function listen(options: ServerOptions): Server {
   }, HIT_LOG_EVERY_MS)
   hitTimer.unref()
 
-  const heads = new HeadReader()
+  const heads = new HeadReader(uws)
   // An access log that can be replayed; at no other level do clients' queries stand in the log.
   const isTraced = log.isLevelEnabled('trace')
 
@@ -177,18 +177,26 @@ function nameOf(header: string): ArrayBuffer {
 const CONTENT_LENGTH = nameOf('content-length')
 const TRANSFER_ENCODING = nameOf('transfer-encoding')
 const IF_NONE_MATCH = nameOf('if-none-match')
+const CONTENT_LENGTH_ALIKE = nameOf('content_length')
+const TRANSFER_ENCODING_ALIKE = nameOf('transfer_encoding')
 
 /**
  * What the headers of a request say of its body, and its If-None-Match. Three are looked up; only where one of them is there are
  * all gone through, which costs 0.14 us a header: looking up finds the first of its name. It takes a blank one for none, so what
  * stands behind such a line isn't seen (decision 2). Names with an underscore count, since a gateway that passes headers on as
- * variables can't tell them from the others. One object reads all requests, one after the other.
+ * variables can't tell them from the others; where the library takes them, these are looked up too. One object reads all requests,
+ * one after the other.
  */
 class HeadReader {
   lengths = 0
   /** Another reader may understand where the request ends otherwise (RFC 9112 section 6.3). */
   isAmbiguous = false
   ifNoneMatch = ''
+  private readonly takesUnderscores: boolean
+
+  constructor({ takesUnderscores }: Pick<Library, 'takesUnderscores'>) {
+    this.takesUnderscores = takesUnderscores
+  }
 
   read(req: HttpRequest): void {
     this.lengths = 0
@@ -197,7 +205,9 @@ class HeadReader {
     if (
       req.getHeader(CONTENT_LENGTH) !== '' ||
       req.getHeader(TRANSFER_ENCODING) !== '' ||
-      req.getHeader(IF_NONE_MATCH) !== ''
+      req.getHeader(IF_NONE_MATCH) !== '' ||
+      (this.takesUnderscores &&
+        (req.getHeader(CONTENT_LENGTH_ALIKE) !== '' || req.getHeader(TRANSFER_ENCODING_ALIKE) !== ''))
     ) {
       req.forEach(this.note)
     }

@@ -12,8 +12,12 @@ import { dirname, join } from 'node:path'
 import { reasonOf, VersioncheckError } from '../errors.ts'
 import { HEADER_BYTES_MAX } from '../limits.ts'
 
-/** The constant is missing from the library's own types. */
-export type Library = typeof Uws & { readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number }
+/** The constant is missing from the library's own types; the second is of ours. */
+export type Library = typeof Uws & {
+  readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number
+  /** Names of headers may have underscores; otherwise such a request is cut off by the library. */
+  readonly takesUnderscores: boolean
+}
 
 export interface LoadedLibrary {
   readonly uws: Library
@@ -44,8 +48,8 @@ const pins: Record<string, Record<string, string>> = {
 
 /** Where the aliases keep their binaries, the preferred first. Their own index files are not run: one falls back to a slow imitation. */
 const candidates = [
-  { alias: 'uWebSockets.js', folder: '.' },
-  { alias: 'uws-unofficial', folder: 'binaries' },
+  { alias: 'uWebSockets.js', folder: '.', takesUnderscores: true },
+  { alias: 'uws-unofficial', folder: 'binaries', takesUnderscores: false },
 ]
 
 const require = createRequire(import.meta.url)
@@ -56,7 +60,7 @@ export function loadLibrary(): LoadedLibrary {
   process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(HEADER_BYTES_MAX)
   const platform = `${process.platform}_${process.arch}_${process.versions.modules}`
   const refusals: string[] = []
-  for (const { alias, folder } of candidates) {
+  for (const { alias, folder, takesUnderscores } of candidates) {
     try {
       const home = packageFolder(alias)
       const { name, version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
@@ -64,7 +68,8 @@ export function loadLibrary(): LoadedLibrary {
       const digest = createHash('sha256').update(readFileSync(file)).digest('hex')
       const pin = pins[name]
       if (pin !== undefined && pin[platform] !== digest) throw new Error(`its digest ${digest} is not the reviewed one`)
-      return { uws: require(file), name: `${name} ${version} ${platform}`, digest, pinned: pin !== undefined }
+      const uws = Object.assign(require(file), { takesUnderscores })
+      return { uws, name: `${name} ${version} ${platform}`, digest, pinned: pin !== undefined }
     } catch (error) {
       refusals.push(`${alias}: ${reasonOf(error).split('\n')[0]}`)
     }
