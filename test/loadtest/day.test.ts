@@ -9,12 +9,13 @@ import { entriesFor } from '../../loadtest/day/memory-size.ts'
 import { makePackage } from '../../loadtest/day/package.ts'
 import { partNames } from '../../loadtest/day/parts.ts'
 import { slicesOf } from '../../loadtest/day/run.ts'
-import { save } from '../../loadtest/day/save.ts'
+import { pagesOf, save } from '../../loadtest/day/save.ts'
 import { Random } from '../../loadtest/generate/random.ts'
-import { type Check, holds, type Report } from '../../loadtest/measure/index.ts'
+import { type Check, holds, type Report, readSaved } from '../../loadtest/measure/index.ts'
 import { drawByUsers, generatedPopulation } from '../../loadtest/traffic/index.ts'
 import { readPackage } from '../../service/catalogue/xpi.ts'
 import { runLoadtest } from '../harness/loadtest.ts'
+import { root } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
 
 t.test('what is promised is judged', async (t) => {
@@ -97,6 +98,12 @@ t.test('what is saved becomes a page, its parts in the order of the day', async 
   t.match(page, '- holds  errors: 0 (at most 0)')
   t.match(page, '](day-growth.svg)')
   t.match(readFileSync(join(folder, 'docs', 'day-growth.svg'), 'utf8'), /^<svg /)
+})
+
+t.test('docs/day.md and its chart are of the figures that were kept', async (t) => {
+  const pages = await pagesOf(readSaved(join(root, 'loadtest', 'day', 'results')))
+  t.strictSame(Object.keys(pages), ['day.md', 'day-growth.svg'])
+  for (const [name, text] of Object.entries(pages)) t.equal(readFileSync(join(root, 'docs', name), 'utf8'), text, name)
 })
 
 t.test('what is not understood is told, with exit code 2', async (t) => {
