@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { drawGrowth } from '../../loadtest/day/chart.ts'
 import { describeChecks } from '../../loadtest/day/command.ts'
+import { type Held, judgeHold, missedOf } from '../../loadtest/day/hold.ts'
 import { entriesFor } from '../../loadtest/day/memory-size.ts'
 import { makePackage } from '../../loadtest/day/package.ts'
 import { partNames } from '../../loadtest/day/parts.ts'
-import { slicesOf } from '../../loadtest/day/run.ts'
+import { RATE, slicesOf } from '../../loadtest/day/run.ts'
 import { pagesOf, save } from '../../loadtest/day/save.ts'
 import { Random } from '../../loadtest/generate/random.ts'
 import { type Check, holds, type Report, readSaved } from '../../loadtest/measure/index.ts'
@@ -44,6 +45,40 @@ t.test('slices add up to the seconds that are wanted, or a little more', async (
     const { count, seconds } = slicesOf(wanted)
     t.ok(count * seconds >= wanted && count * seconds < wanted + 5, `${wanted}`)
   }
+})
+
+t.test("the day's rate holds where turns and the run without a break do", async (t) => {
+  const held = (changes: Partial<Held> = {}): Held => ({
+    ...{ requests: 100, rate: RATE, p50: 0.2, p99: 1, p999: 2, max: 3, lateP99: 0, refused: 1, errors: 0, cpuUs: 12 },
+    ...changes,
+  })
+  const good = { bare: [held(), held()], versioncheck: [held(), held()], unbroken: held(), missed: 0 }
+  const missed = (changes: Partial<typeof good>) =>
+    judgeHold({ ...good, ...changes })
+      .filter((check) => !holds(check))
+      .map(({ what }) => what)
+  t.strictSame(missed({}), [])
+  t.strictSame(missed({ bare: [held({ errors: 9 }), held()] }), [], "the bare library's are its own")
+  t.strictSame(missed({ versioncheck: [held(), held({ errors: 1 })] }), ['errors'])
+  t.strictSame(missed({ unbroken: held({ errors: 1 }) }), ['errors'])
+  t.strictSame(missed({ versioncheck: [held({ rate: RATE * 0.97 })] }), ['part of the rate that was reached'])
+  t.strictSame(missed({ unbroken: held({ rate: RATE * 0.97 }) }), ['the same without a break'])
+  t.strictSame(missed({ versioncheck: [held({ p99: 2.1 }), held({ p99: 2.1 })] }), ['p99, of that of the bare library'])
+  t.strictSame(missed({ unbroken: held({ p99: 2.1 }) }), ["p99 without a break, of the bare library's median"])
+  t.strictSame(missed({ missed: 1 }), ['checks that memory had not'])
+})
+
+t.test('memory misses what any other tier was asked for, or none could answer', async (t) => {
+  const metrics = (counts: Record<string, number>) =>
+    new Map(
+      Object.entries({ memory: 9, memcached: 0, replica: 0, none: 0, invalid: 3, ...counts }).map(([tier, count]) => [
+        `versioncheck_checks_total{tier="${tier}"}`,
+        count,
+      ]),
+    )
+  t.equal(missedOf(metrics({})), 0)
+  t.equal(missedOf(metrics({ memcached: 1, replica: 2, none: 4 })), 7)
+  t.notOk(missedOf(new Map()) <= 0, 'a server that counts nothing says nothing')
 })
 
 t.test('a memory of the computed size misses as much as was wanted', async (t) => {
