@@ -25,8 +25,10 @@ import { type Population, type Request, requestsOf } from '../traffic/index.ts'
 import { type DayRun, GENERATOR_PROCESSOR, inTurns, number, RATE, SERVER_PROCESSOR, slicesOf, withCpu } from './run.ts'
 
 /** For all code to be compiled. */
-const WARM_UP_S = 2
-const REQUESTS = 300_000
+const WARM_UP_S_MAX = 2
+/** A short run needs no long list, which takes wrk a second to read each time. */
+const REQUESTS_MIN = 50_000
+const REQUESTS_MAX = 300_000
 const SEED = 5
 
 /** Of one run, a turn or the one without a break. */
@@ -42,7 +44,7 @@ export interface HoldResults {
 
 export async function runHold({ addons, folder, seconds, progress }: DayRun): Promise<Report> {
   const bench = await prepareBench(folder, addons, progress)
-  const talk = talkOf(bench.all)
+  const talk = talkOf(bench.all, Math.max(REQUESTS_MIN, Math.min(REQUESTS_MAX, RATE * seconds)))
   const server = await startServer({ DATA_DIR: bench.dataDir, SITE_URL: bench.siteUrl })
   const requests = writeRequests(talk)
   // It answers all alike, and knows no methods but GET.
@@ -62,8 +64,7 @@ export async function runHold({ addons, folder, seconds, progress }: DayRun): Pr
         offer({ url: program.url, requests: asked, rate: RATE, seconds: length, processors: GENERATOR_PROCESSOR })
       const [toBare, toServer] = [offers(bare, paths), offers(server, requests)]
       for (const { pid } of [bare, server]) pin(pid, SERVER_PROCESSOR)
-      await toBare(WARM_UP_S)
-      await toServer(WARM_UP_S)
+      for (const warmUp of [toBare, toServer]) await warmUp(Math.min(WARM_UP_S_MAX, seconds))
       const turns = await inTurns(
         {
           bare: { program: bare, run: () => toBare(slices.seconds) },
@@ -125,11 +126,11 @@ export function missedOf(metrics: ReadonlyMap<string, number>): number {
 }
 
 /** Client after client, with the add-ons that aren't ours and what is malformed. */
-function talkOf(population: Population): Request[] {
+function talkOf(population: Population, count: number): Request[] {
   const requests: Request[] = []
   for (const ofClient of requestsOf('talk', population, SEED, { first: 0, of: 1 })) {
     requests.push(...ofClient)
-    if (requests.length >= REQUESTS) break
+    if (requests.length >= count) break
   }
   return requests
 }

@@ -2,6 +2,7 @@
 
 export { alternate, median, ratioOf } from './compare.ts'
 export * from './contestants.ts'
+export { HEADERS } from './headers.ts'
 export { offer } from './offer.ts'
 export * from './processes.ts'
 export * from './report.ts'

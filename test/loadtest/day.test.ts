@@ -1,5 +1,6 @@
 /** The day's pieces: what is promised is judged, shown and kept; what is not understood is told. */
 
+import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -16,7 +17,7 @@ import { type Check, holds, type Report, readSaved } from '../../loadtest/measur
 import { drawByUsers, generatedPopulation } from '../../loadtest/traffic/index.ts'
 import { readPackage } from '../../service/catalogue/xpi.ts'
 import { runLoadtest } from '../harness/loadtest.ts'
-import { root } from '../harness/server.ts'
+import { root, runToEnd } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
 
 t.test('what is promised is judged', async (t) => {
@@ -157,6 +158,14 @@ t.test('what is not understood is told, with exit code 2', async (t) => {
   t.equal(help.code, 0)
   for (const name of partNames) t.match(help.stdout, `  ${name} `)
   t.match(help.stdout, /Exit codes:\n {2}0 .*\n {2}1 .*\n {2}2 /)
+})
+
+t.test('a generator that is not there is told before anything is measured', async (t) => {
+  const args = [join(root, 'dist', 'loadtest', 'main.js'), 'day', '--folder', await makeFolder(t)]
+  const { code, stderr } = await runToEnd(spawn(process.execPath, args, { env: { PATH: '' } }))
+  t.equal(code, 1)
+  t.match(stderr, /h2load is not installed\. As root: apt-get install nghttp2-client\./)
+  t.notMatch(stderr, 'hold')
 })
 
 t.test('a package is a ZIP file that says which add-on it is', async (t) => {
