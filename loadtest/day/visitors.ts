@@ -1,9 +1,9 @@
 /**
  * Profiles that come at a rate that is held: so many at once every hundredth of a second, each asking 8 checks, one after the other,
- * over a connection of its own, closed at its end, or over one that is kept. It is h2load, Debian's generator for HTTP/2, that speaks
- * HTTP/1.1 here: it opens as many connections a second as a day has, on one processor, and resumes no TLS sessions, which a
- * profile that comes once a day doesn't either. (wrk counts a connection that is closed on demand as broken, and resumes; a generator
- * in Node opens half as many.)
+ * over a connection of its own that is closed at its end. Where connections are kept there is one for each that comes at once, and
+ * asks as many checks a second, evenly. It is h2load, Debian's generator for HTTP/2, that speaks HTTP/1.1 here: it opens as many
+ * connections a second as a day has, on one processor, and resumes no TLS sessions, which a profile that comes once a day doesn't
+ * either. (wrk counts a connection that is closed on demand as broken, and resumes; a generator in Node opens half as many.)
  */
 
 import { execFile } from 'node:child_process'
