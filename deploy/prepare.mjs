@@ -7,7 +7,7 @@
  *     server   code, and MariaDB where the private one will be needed
  *     bench    server, and what benches load it with
  *     ladder   bench, and what its first rung is made of: PHP, nginx
- *     test     server, and what the tests drive: a browser, curl, the ladder
+ *     test     server, and what the tests drive: a browser, curl, the ladder, the day
  */
 
 import { spawnSync } from 'node:child_process'
@@ -37,6 +37,7 @@ const debianPackages = {
   ladder,
   test: {
     ...ladder,
+    h2load: 'nghttp2-client',
     'mariadb-dump': 'mariadb-client',
     'firefox-esr': 'firefox-esr',
     chromium: 'chromium',

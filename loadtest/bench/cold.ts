@@ -17,6 +17,7 @@ import {
   type Report,
   ratioOf,
   readMetrics,
+  requestPaths,
   type Slice,
   startBare,
   startServer,
@@ -24,6 +25,7 @@ import {
   takeTurns,
   writeRequests,
 } from '../measure/index.ts'
+import { drawByUsers } from '../traffic/index.ts'
 import type { BenchRun } from './run.ts'
 
 const CONNECTIONS = 256
@@ -37,7 +39,7 @@ export async function runCold({ bench, rounds, seconds, progress }: BenchRun): P
   // The second server reads the first one's database.
   const single = await startServer({ ...environment, ...databaseOf(bench.dataDir), BATCHING: 'off' })
   const { replica } = databasePids(bench.dataDir)
-  const bare = await startBare(await meanBodyBytes(batched, bench.all), {})
+  const bare = await startBare(await meanBodyBytes(batched, requestPaths(bench.all, drawByUsers(bench.all))), {})
   const requests = writeRequests(everyAddonOnce(bench.all))
   try {
     const ofServer = { requests, countOf: countIn('replica'), helpers: [replica] }

@@ -31,7 +31,7 @@ export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): P
   try {
     progress('waiting until all add-ons are resident')
     await untilComplete(server)
-    const bodyBytes = await meanBodyBytes(server, bench.all)
+    const bodyBytes = await meanBodyBytes(server, requestPaths(bench.all, drawByUsers(bench.all)))
     const bare = await startBare(bodyBytes, {})
     const bareOne = await startBare(bodyBytes, { HEADERS: 'one' })
     const popular = writeRequests(requestPaths(bench.all, drawByUsers(bench.all)))

@@ -7,6 +7,7 @@ import { type Check, describeReport, holds, type Report, shownBound, shownValue,
 import { wholeNumber } from '../options.ts'
 import { type PartName, partNames, parts } from './parts.ts'
 import { save } from './save.ts'
+import { requireH2load } from './visitors.ts'
 
 const ADDONS = 300_000
 const ADDONS_MAX = 1_900_000
@@ -19,8 +20,8 @@ Parts:
 ${partNames.map((name) => `  ${name.padEnd(12)} ${parts[name].what}`).join('\n')}
 
 Catalogues are generated and imported once: 300,000 add-ons in some minutes, 1,000,000 in ten or more. It takes
-wrk, two processors that nothing else uses, and for a growth up to 1,000,000 add-ons 8 GB of memory; the whole
-day, all catalogues there, takes some 25 minutes.
+wrk, h2load, two processors that nothing else uses, and for a growth up to 1,000,000 add-ons 8 GB of memory; the
+whole day, all catalogues there, takes some 25 minutes.
 
 Exit codes:
   0  measured, and all that is promised holds
@@ -58,6 +59,8 @@ export function addDayCommand(parent: Command): void {
 async function runDay(options: Options): Promise<void> {
   const { addons, seconds, folder, growth, only = partNames } = options
   if (cpus().length < 2) throw new Failure('It takes two processors: one for the server, one for the load.', undefined)
+  // Told before anything is measured.
+  if (only.includes('connections') || only.includes('tls')) requireH2load()
   const begunAt = performance.now()
   const reports: Report[] = []
   for (const [index, name] of only.entries()) {

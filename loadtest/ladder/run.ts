@@ -139,7 +139,7 @@ async function runWarm(run: LadderRun) {
   try {
     progress('waiting until all add-ons are in memory')
     await untilComplete(memory)
-    limit = await startBare(await meanBodyBytes(memory, bench.all), {})
+    limit = await startBare(await meanBodyBytes(memory, requestPaths(bench.all, drawByUsers(bench.all))), {})
     const climbers: Climbers = {
       memory: { program: memory, pids: [memory.pid], behind: [] },
       limit: { program: limit, pids: [limit.pid], behind: [] },

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { Random } from '../generate/random.ts'
-import { checkPath, type Draw, drawByUsers, makeClient, type Population } from '../traffic/index.ts'
+import { checkPath, type Draw, makeClient, type Population } from '../traffic/index.ts'
 import { freePort, type Program, pause, readMetrics, startProgram } from './processes.ts'
 import type { Contestant } from './slices.ts'
 import { type LoadResult, load } from './wrk.ts'
@@ -62,15 +62,19 @@ export function* requestPaths(population: Population, draw: Draw, count = REQUES
 /** The add-on is drawn apart. */
 const ONE_ADDON: Draw = { one: () => 0 }
 
-/** What the reference sends is as long as what the server does. */
-export async function meanBodyBytes(server: Program, population: Population, count = 500): Promise<number> {
+/** What the reference sends is as long as what the server does, in the mean of the first of some paths. */
+export async function meanBodyBytes(server: Program, paths: Iterable<string>): Promise<number> {
   let bytes = 0
-  for (const path of requestPaths(population, drawByUsers(population), count)) {
+  let count = 0
+  for (const path of paths) {
     const response = await fetch(`${server.url}${path}`)
     bytes += (await response.arrayBuffer()).byteLength
+    if (++count === SAMPLE) break
   }
   return Math.round(bytes / count)
 }
+
+const SAMPLE = 500
 
 export function sumOf<T>(values: readonly T[], read: (value: T) => number): number {
   return values.reduce((sum, value) => sum + read(value), 0)

@@ -2,10 +2,11 @@
 
 export { alternate, median, ratioOf } from './compare.ts'
 export * from './contestants.ts'
+export { HEADERS } from './headers.ts'
 export { offer } from './offer.ts'
 export * from './processes.ts'
 export * from './report.ts'
-export { checkout, readSaved, saveReport, sectionOf } from './saved.ts'
+export { checkout, readSaved, type Saved, saveReport, sectionOf } from './saved.ts'
 export { type Bench, prepareBench } from './setup.ts'
 export { type Slice, takeTurns } from './slices.ts'
 export { type LoadResult, load, type RequestFile, writeRequests } from './wrk.ts'

@@ -39,8 +39,25 @@ export interface Offered {
   readonly max: number
   /** Milliseconds by which the generator itself was late, beyond one; the 99th percentile. */
   readonly lateP99: number
-  /** Answers other than 2xx and 3xx, broken connections, and answers that took more than 2 s. */
+  /** Answers of 4xx; which of them were wrong is among the errors. */
+  readonly refused: number
+  /** Answers that nobody expected, broken connections, and answers that took more than 2 s. */
   readonly errors: number
+}
+
+/** How often, by status. */
+export type Statuses = Readonly<Record<string, number>>
+
+/**
+ * More answers of a status than requests that expect it. wrk doesn't tell which request an answer is for; but were one answered with
+ * another status than its own, that one has too many. As many as are under way at the end, a handful, may hide so.
+ */
+export function unexpectedOf(sent: Statuses, answered: Statuses): number {
+  return Object.entries(answered).reduce((sum, [status, count]) => sum + Math.max(0, count - (sent[status] ?? 0)), 0)
+}
+
+function refusedOf(answered: Statuses): number {
+  return Object.entries(answered).reduce((sum, [status, count]) => sum + (/^4/.test(status) ? count : 0), 0)
 }
 
 /** Some 11 ms of arrivals at 23,148 a second: so long may all answers take until requests are late. */
@@ -62,6 +79,8 @@ local gap, due
 local arrivals, head, tail = {}, 1, 0
 -- Counts, by milliseconds.
 late = {}
+-- Counts, by status.
+sent, answered = {}, {}
 init = function(args)
   first(args)
   gap = 1000 / tonumber(args[2])
@@ -76,13 +95,25 @@ delay = function()
   return math.max(0, math.floor(due - at + 0.5))
 end
 request = function()
+  local text = ask()
+  -- wrk asks for one more at the start, to look at it.
   if head <= tail then
+    sent[expected] = (sent[expected] or 0) + 1
     local ms = math.max(0, math.min(${LATE_MS_MAX}, math.floor(now() - arrivals[head])))
     late[ms] = late[ms] + 1
     arrivals[head] = nil
     head = head + 1
   end
-  return ask()
+  return text
+end
+response = function(status)
+  answered[status] = (answered[status] or 0) + 1
+end
+
+local function object(counts)
+  local fields = {}
+  for status, count in pairs(counts) do fields[#fields + 1] = string.format('"%d":%d', status, count) end
+  return "{" .. table.concat(fields, ",") .. "}"
 end
 
 local thread
@@ -96,11 +127,18 @@ done = function(summary, latency)
   end
   local e = summary.errors
   io.write(string.format(
-    'RESULT {"requests":%d,"us":%d,"p50":%d,"p99":%d,"p999":%d,"max":%d,"lateP99":%d,"errors":%d}\\n',
+    'RESULT {"requests":%d,"us":%d,"p50":%d,"p99":%d,"p999":%d,"max":%d,"lateP99":%d,"broken":%d,"sent":%s,"answered":%s}\\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
-    latency.max, lateP99, e.connect + e.read + e.write + e.status + e.timeout))
+    latency.max, lateP99, e.connect + e.read + e.write + e.timeout,
+    object(thread:get("sent")), object(thread:get("answered"))))
 end
 `
+
+/** By the script; times in microseconds. */
+interface Told extends Record<'requests' | 'us' | 'p50' | 'p99' | 'p999' | 'max' | 'lateP99' | 'broken', number> {
+  readonly sent: Statuses
+  readonly answered: Statuses
+}
 
 let offset = 0
 let offers = 0
@@ -117,7 +155,7 @@ export async function offer(options: OfferOptions): Promise<Offered> {
   endWithUs(running.child)
   const { stdout } = await running
   const text = /^RESULT (.*)$/m.exec(stdout)?.[1]
-  const found = text === undefined ? undefined : (JSON.parse(text) as Record<keyof Offered | 'us', number>)
+  const found = text === undefined ? undefined : (JSON.parse(text) as Told)
   if (found === undefined || !(found.requests > 0))
     throw new Failure(`wrk got no answer from ${url}:\n${stdout}`, undefined)
   offset += found.requests
@@ -129,6 +167,7 @@ export async function offer(options: OfferOptions): Promise<Offered> {
     p999: found.p999 / 1_000,
     max: found.max / 1_000,
     lateP99: Math.max(0, found.lateP99 - 1),
-    errors: found.errors,
+    refused: refusedOf(found.answered),
+    errors: found.broken + unexpectedOf(found.sent, found.answered),
   }
 }

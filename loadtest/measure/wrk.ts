@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '../failure.ts'
+import type { Request } from '../traffic/index.ts'
+import { HEADERS } from './headers.ts'
 import { endWithUs, isInstalled, onProcessors, pause } from './processes.ts'
 
-/** What clients ask, one path after the other, from the start again at the end. */
+/** What clients ask, one request after the other, from the start again at the end. */
 export interface RequestFile {
   readonly script: string
   readonly count: number
@@ -35,39 +37,38 @@ export interface LoadResult {
   readonly errors: number
 }
 
-/** The headers of a Firefox of today. */
-const HEADERS = `
-wrk.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
-wrk.headers["Accept"] = "*/*"
-wrk.headers["Accept-Language"] = "en-US,en;q=0.9"
-wrk.headers["Accept-Encoding"] = "gzip, deflate, br, zstd"
-wrk.headers["Connection"] = "keep-alive"
-wrk.headers["Pragma"] = "no-cache"
-wrk.headers["Cache-Control"] = "no-cache"
-`
+const headerLines = Object.entries(HEADERS).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`)
 
 export function requireWrk(): void {
   if (!isInstalled('wrk')) throw new Failure('wrk is not installed. As root: apt-get install wrk.', undefined)
 }
 
-export function writeRequests(paths: Iterable<string>): RequestFile {
+/** A path alone is one of a GET that expects a 200. */
+export function writeRequests(requests: Iterable<string | Request>): RequestFile {
   requireWrk()
   const folder = mkdtempSync(join(tmpdir(), 'versioncheck-bench-'))
-  const list = [...paths]
-  writeFileSync(join(folder, 'paths'), list.join('\n'))
+  const lines = Array.from(requests, lineOf)
+  writeFileSync(join(folder, 'requests'), lines.join('\n'))
   const script = join(folder, 'requests.lua')
   writeFileSync(
     script,
-    `${HEADERS}
-local requests, at = {}, 0
+    `${headerLines.join('\n')}
+local requests, statuses, at = {}, {}, 0
+-- The status that the last request must be answered with.
+expected = 0
 init = function(args)
-  for path in io.lines("${join(folder, 'paths')}") do requests[#requests + 1] = wrk.format("GET", path) end
+  for line in io.lines("${join(folder, 'requests')}") do
+    local method, status, path = line:match("(%u+) (%d+) (.*)")
+    requests[#requests + 1] = wrk.format(method, path)
+    statuses[#requests] = tonumber(status)
+  end
   at = tonumber(args[1] or "0") % #requests
   io.write("has read them\\n")
   io.flush()
 end
 request = function()
   at = at % #requests + 1
+  expected = statuses[at]
   return requests[at]
 end
 `,
@@ -77,7 +78,13 @@ end
     rmSync(folder, { recursive: true, force: true })
   }
   process.on('exit', remove)
-  return { script, count: list.length, remove }
+  return { script, count: lines.length, remove }
+}
+
+/** Where several statuses are right, the first one is the expected one: there are none such in what is measured. */
+function lineOf(request: string | Request): string {
+  const { path, method = 'GET', expects } = typeof request === 'string' ? { path: request, expects: [200] } : request
+  return `${method} ${expects[0]} ${path}`
 }
 
 /** A generator that runs all the while, and offers load only in the slices in which it is let. */

@@ -1,20 +1,23 @@
 /** The day's pieces: what is promised is judged, shown and kept; what is not understood is told. */
 
+import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { drawGrowth } from '../../loadtest/day/chart.ts'
 import { describeChecks } from '../../loadtest/day/command.ts'
+import { type Held, judgeHold, missedOf } from '../../loadtest/day/hold.ts'
 import { entriesFor } from '../../loadtest/day/memory-size.ts'
 import { makePackage } from '../../loadtest/day/package.ts'
 import { partNames } from '../../loadtest/day/parts.ts'
-import { slicesOf } from '../../loadtest/day/run.ts'
-import { save } from '../../loadtest/day/save.ts'
+import { RATE, slicesOf } from '../../loadtest/day/run.ts'
+import { pagesOf, save } from '../../loadtest/day/save.ts'
 import { Random } from '../../loadtest/generate/random.ts'
-import { type Check, holds, type Report } from '../../loadtest/measure/index.ts'
+import { type Check, holds, type Report, readSaved } from '../../loadtest/measure/index.ts'
 import { drawByUsers, generatedPopulation } from '../../loadtest/traffic/index.ts'
 import { readPackage } from '../../service/catalogue/xpi.ts'
 import { runLoadtest } from '../harness/loadtest.ts'
+import { root, runToEnd } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
 
 t.test('what is promised is judged', async (t) => {
@@ -43,6 +46,40 @@ t.test('slices add up to the seconds that are wanted, or a little more', async (
     const { count, seconds } = slicesOf(wanted)
     t.ok(count * seconds >= wanted && count * seconds < wanted + 5, `${wanted}`)
   }
+})
+
+t.test("the day's rate holds where turns and the run without a break do", async (t) => {
+  const held = (changes: Partial<Held> = {}): Held => ({
+    ...{ requests: 100, rate: RATE, p50: 0.2, p99: 1, p999: 2, max: 3, lateP99: 0, refused: 1, errors: 0, cpuUs: 12 },
+    ...changes,
+  })
+  const good = { bare: [held(), held()], versioncheck: [held(), held()], unbroken: held(), missed: 0 }
+  const missed = (changes: Partial<typeof good>) =>
+    judgeHold({ ...good, ...changes })
+      .filter((check) => !holds(check))
+      .map(({ what }) => what)
+  t.strictSame(missed({}), [])
+  t.strictSame(missed({ bare: [held({ errors: 9 }), held()] }), [], "the bare library's are its own")
+  t.strictSame(missed({ versioncheck: [held(), held({ errors: 1 })] }), ['errors'])
+  t.strictSame(missed({ unbroken: held({ errors: 1 }) }), ['errors'])
+  t.strictSame(missed({ versioncheck: [held({ rate: RATE * 0.97 })] }), ['part of the rate that was reached'])
+  t.strictSame(missed({ unbroken: held({ rate: RATE * 0.97 }) }), ['the same without a break'])
+  t.strictSame(missed({ versioncheck: [held({ p99: 2.1 }), held({ p99: 2.1 })] }), ['p99, of that of the bare library'])
+  t.strictSame(missed({ unbroken: held({ p99: 2.1 }) }), ["p99 without a break, of the bare library's median"])
+  t.strictSame(missed({ missed: 1 }), ['checks that memory had not'])
+})
+
+t.test('memory misses what any other tier was asked for, or none could answer', async (t) => {
+  const metrics = (counts: Record<string, number>) =>
+    new Map(
+      Object.entries({ memory: 9, memcached: 0, replica: 0, none: 0, invalid: 3, ...counts }).map(([tier, count]) => [
+        `versioncheck_checks_total{tier="${tier}"}`,
+        count,
+      ]),
+    )
+  t.equal(missedOf(metrics({})), 0)
+  t.equal(missedOf(metrics({ memcached: 1, replica: 2, none: 4 })), 7)
+  t.notOk(missedOf(new Map()) <= 0, 'a server that counts nothing says nothing')
 })
 
 t.test('a memory of the computed size misses as much as was wanted', async (t) => {
@@ -99,6 +136,12 @@ t.test('what is saved becomes a page, its parts in the order of the day', async 
   t.match(readFileSync(join(folder, 'docs', 'day-growth.svg'), 'utf8'), /^<svg /)
 })
 
+t.test('docs/day.md and its chart are of the figures that were kept', async (t) => {
+  const pages = await pagesOf(readSaved(join(root, 'loadtest', 'day', 'results')))
+  t.strictSame(Object.keys(pages), ['day.md', 'day-growth.svg'])
+  for (const [name, text] of Object.entries(pages)) t.equal(readFileSync(join(root, 'docs', name), 'utf8'), text, name)
+})
+
 t.test('what is not understood is told, with exit code 2', async (t) => {
   for (const args of [
     ['--only', 'hold,nothing'],
@@ -115,6 +158,14 @@ t.test('what is not understood is told, with exit code 2', async (t) => {
   t.equal(help.code, 0)
   for (const name of partNames) t.match(help.stdout, `  ${name} `)
   t.match(help.stdout, /Exit codes:\n {2}0 .*\n {2}1 .*\n {2}2 /)
+})
+
+t.test('a generator that is not there is told before anything is measured', async (t) => {
+  const args = [join(root, 'dist', 'loadtest', 'main.js'), 'day', '--folder', await makeFolder(t)]
+  const { code, stderr } = await runToEnd(spawn(process.execPath, args, { env: { PATH: '' } }))
+  t.equal(code, 1)
+  t.match(stderr, /h2load is not installed\. As root: apt-get install nghttp2-client\./)
+  t.notMatch(stderr, 'hold')
 })
 
 t.test('a package is a ZIP file that says which add-on it is', async (t) => {

@@ -6,7 +6,7 @@ import t from 'tap'
 import { drawLadder } from '../../../loadtest/ladder/chart.ts'
 import { talkFigures } from '../../../loadtest/ladder/history.ts'
 import { columns, judge, rowsOf, stepsOf } from '../../../loadtest/ladder/judge.ts'
-import { pageOf, type SavedLadder } from '../../../loadtest/ladder/page.ts'
+import { originOf, pageOf, type SavedLadder } from '../../../loadtest/ladder/page.ts'
 import { type Ladder, type Run, type RungName, rungs } from '../../../loadtest/ladder/rungs.ts'
 import { holds } from '../../../loadtest/measure/index.ts'
 import { root } from '../../harness/server.ts'
@@ -110,5 +110,8 @@ t.test('docs/ladder.md and its chart are of the figures that were kept', async (
   const results = join(root, 'loadtest', 'ladder', 'results.json')
   const kept = existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as SavedLadder) : undefined
   t.equal(readFileSync(join(root, 'docs', 'ladder.md'), 'utf8'), pageOf(kept))
-  t.equal(existsSync(join(root, 'docs', 'ladder.svg')), kept !== undefined)
+  const chart = join(root, 'docs', 'ladder.svg')
+  t.equal(existsSync(chart), kept !== undefined)
+  if (kept === undefined) return
+  t.equal(readFileSync(chart, 'utf8'), await drawLadder({ steps: stepsOf(kept), footnote: originOf(kept) }))
 })

@@ -1,0 +1,84 @@
+/** What wrk offers at a rate: every request as it is written, each answered as it must be, or counted. */
+
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { offer, writeRequests } from '../../loadtest/measure/index.ts'
+import { unexpectedOf } from '../../loadtest/measure/offer.ts'
+import type { Request } from '../../loadtest/traffic/index.ts'
+
+const requests: Request[] = [
+  { path: '/check?id=a%20b', expects: [200] },
+  { path: '/broken', expects: [400] },
+  { path: '/nowhere', expects: [404] },
+  { path: '/check', method: 'DELETE', expects: [405] },
+]
+const right: Readonly<Record<string, number>> = Object.fromEntries(
+  requests.map(({ path, method = 'GET', expects }) => [`${method} ${path}`, expects[0] as number]),
+)
+const RATE = 400
+const SECONDS = 2
+
+async function offerTo(t: Test, answer: RequestListener) {
+  const server = createServer(answer)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const file = writeRequests(requests)
+  t.teardown(() => {
+    file.remove()
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  return await offer({ url: `http://127.0.0.1:${port}`, requests: file, rate: RATE, seconds: SECONDS })
+}
+
+t.test('an answer that nobody expected is one that has more of its status than were asked for', async (t) => {
+  t.equal(unexpectedOf({ 200: 10, 400: 2 }, { 200: 10, 400: 2 }), 0)
+  t.equal(unexpectedOf({ 200: 10, 400: 2 }, { 200: 9, 400: 1 }), 0, 'some are under way')
+  t.equal(unexpectedOf({ 200: 10, 400: 2 }, { 200: 11, 400: 1 }), 1, 'accepted what is malformed')
+  t.equal(unexpectedOf({ 200: 10, 400: 2 }, { 200: 7, 400: 5 }), 3, 'refused what is well formed')
+  t.equal(unexpectedOf({ 200: 10, 400: 2 }, { 200: 9, 503: 1, 400: 2 }), 1, 'of 5xx each')
+})
+
+t.test('what is refused as it must be is no error', async (t) => {
+  const asked = new Map<string, number>()
+  const {
+    requests: answered,
+    refused,
+    errors,
+  } = await offerTo(t, ({ method, url }, response) => {
+    const key = `${method} ${url}`
+    asked.set(key, (asked.get(key) ?? 0) + 1)
+    response.writeHead(right[key] ?? 500).end()
+  })
+  t.strictSame([...asked.keys()].sort(), Object.keys(right).sort(), 'methods and paths as they are written')
+  t.ok(answered > RATE, `${answered}`)
+  t.ok(Math.abs(refused - answered * 0.75) < RATE / 8, `${refused} of ${answered}`)
+  t.equal(errors, 0)
+})
+
+t.test('a status that is not the right one is an error, each time', async (t) => {
+  for (const [key, status] of [
+    ['GET /broken', 200],
+    ['GET /check?id=a%20b', 404],
+    ['DELETE /check', 500],
+  ] as const) {
+    let wrong = 0
+    const { errors } = await offerTo(t, ({ method, url }, response) => {
+      const isWrong = `${method} ${url}` === key
+      if (isWrong) wrong++
+      response.writeHead(isWrong ? status : (right[`${method} ${url}`] ?? 500)).end()
+    })
+    // As many as are under way at the end may be hidden, on a busy machine some dozens.
+    t.ok(errors > 0 && errors <= wrong, `${key}: ${errors} of ${wrong} counted`)
+  }
+})
+
+t.test('so is a connection that breaks', async (t) => {
+  let broken = 0
+  const { errors } = await offerTo(t, ({ method, url, socket }, response) => {
+    if (url === '/nowhere' && ++broken % 10 === 0) socket.destroy()
+    else response.writeHead(right[`${method} ${url}`] ?? 500).end()
+  })
+  t.ok(errors >= 5, `${errors}`)
+})
