@@ -146,7 +146,7 @@ async function runCommand(options: RunOptions): Promise<void> {
   const server = await watch.end()
   const troubles: string[] = []
   const opinion = options.secondOpinion
-    ? await secondOpinion(plan, offered).catch((error: unknown) => {
+    ? await secondOpinion(plan, offered, (line) => process.stderr.write(`${line}\n`)).catch((error: unknown) => {
         if (!(error instanceof Failure)) throw error
         troubles.push(`no second opinion: ${error.message.split('\n')[0]}`)
         return undefined
