@@ -14,7 +14,7 @@ Each is asked for --seconds, --rounds times, in alternating order; figures are m
 they are missing. 300,000 add-ons are generated and loaded once, which takes some minutes; all else takes 35 at the most, unless it
 is asked for more.
 
-Exit code 1 where what is expected of the rungs is missed: docs/ladder.md.`
+Exit code 1 where what is expected is missed: docs/ladder.md.`
 
 /** The program runs from dist/ of a checkout. */
 const root = join(import.meta.dirname, '..', '..', '..')

@@ -16,6 +16,7 @@ import { secondOpinion, warningOf } from '../../loadtest/run/opinion.ts'
 import type { Plan } from '../../loadtest/run/plan.ts'
 import { readLog } from '../../loadtest/run/replay.ts'
 import type { RunReport } from '../../loadtest/run/report.ts'
+import { portOf } from '../../loadtest/run/server.ts'
 import { generatedPopulation } from '../../loadtest/traffic/index.ts'
 import { freePort } from '../harness/ports.ts'
 import { root, startServer } from '../harness/server.ts'
@@ -270,13 +271,14 @@ t.test('a log is asked again, all of it, in its time', async (t) => {
     (_, index) =>
       `192.0.2.1 - - [26/Nov/2026:13:55:${String(10 + (index % 3)).padStart(2, '0')} +0000] "GET /update/?id=${index} HTTP/1.1" 200 1 "-" "-"`,
   )
-  await writeFile(log, lines.join('\n'))
+  await writeFile(log, [...lines, 'something else'].join('\n'))
   const begunAt = Date.now()
   const { code, stdout } = await loadtest('run', '--url', url, '--replay', log, '--workers', '2', '--json')
   t.equal(code, 0)
   const { offered, opinion, notes } = JSON.parse(stdout) as RunReport
   t.equal(offered.answered, 60)
   t.equal(opinion, undefined)
+  t.ok(notes.includes('1 line of the log has no GET, or no time, and was passed over'), notes.join('; '))
   t.strictSame(
     notes.filter((note) => note.startsWith('no second opinion')),
     ["no second opinion: a log has a pace of its own, and wrk can't keep it"],
@@ -295,15 +297,25 @@ t.test('our own log at level trace is one', async (t) => {
   t.strictSame((await readLog(log)).paths, targets)
 })
 
+t.test('a process is looked for at the port that a URL means', async (t) => {
+  t.equal(portOf('http://127.0.0.1:8080'), 8080)
+  t.equal(portOf('http://127.0.0.1'), 80)
+  t.equal(portOf('https://127.0.0.1'), 443)
+  t.equal(portOf('https://127.0.0.1:8443'), 8443)
+})
+
 t.test('what goes wrong is told', async (t) => {
   const nobody = await loadtest('run', '--url', `http://127.0.0.1:${await freePort()}`)
   t.equal(nobody.code, 1)
   t.match(nobody.stderr, /Nothing answers at .*ECONNREFUSED.*Is the server running/)
+  const unusual = await loadtest('run', '--url', 'http://127.0.0.1:1')
+  t.match(unusual.stderr, /Nothing answers at .*:1 \(ECONNREFUSED\)/, 'a port that fetch refuses')
   const misused = [
     ['run'],
     ['run', '--url', 'ftp://x'],
     ['run', '--url', 'http://x/path'],
     ['run', '--url', 'http://127.0.0.1:1', '--profile', 'other'],
+    ['run', '--url', 'http://127.0.0.1:1', '--replay', 'access.log', '--rate', '10'],
   ]
   for (const { code } of await Promise.all(misused.map((args) => loadtest(...args)))) t.equal(code, 2)
   const folder = await makeFolder(t)
