@@ -139,6 +139,8 @@ export const JOURNAL_MARK_MS = 2_000
 export const SNAPSHOT_EVERY_MS = 3_600_000
 /** Snapshots kept: the last and the one before. */
 export const SNAPSHOTS_KEPT = 2
+/** After a start what programs before this one have left is kept for so long at the least: somebody may go back to one. */
+export const OLDER_KEPT_MS = 1_800_000
 /** Written and read at a time. */
 export const SNAPSHOT_CHUNK_BYTES = 1024 * 1024
 /** Changes under way that a snapshot can remember. */

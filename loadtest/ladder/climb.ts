@@ -10,6 +10,7 @@ import { drawLadder } from './chart.ts'
 import { columns, judge, rowsOf, stepsOf, whole } from './judge.ts'
 import { originOf, pageOf, runsOf, type SavedLadder, tableOf } from './page.ts'
 import { runLadder } from './run.ts'
+import type { Ladder } from './rungs.ts'
 
 export interface LadderOptions {
   readonly addons: number
@@ -25,10 +26,10 @@ export interface LadderOptions {
 export async function climb(options: LadderOptions, root: string): Promise<boolean> {
   const { addons, rounds, seconds, folder } = options
   const progress = (line: string) => process.stderr.write(`${line}\n`)
-  const begunAt = Date.now()
   const bench = await prepareBench(folder, addons, progress)
-  const ladder = await runLadder({ bench, rounds, seconds, progress })
-  progress(`${Math.ceil((Date.now() - begunAt) / 60_000)} min`)
+  const begunAt = performance.now()
+  const measured = await runLadder({ bench, rounds, seconds, progress })
+  const ladder: Ladder = { ...measured, minutes: (performance.now() - begunAt) / 60_000 }
   const saved: SavedLadder = { ...ladder, ...surroundings(root) }
   const chart = await drawLadder({ steps: stepsOf(ladder), footnote: originOf(saved) })
   const figures = `${JSON.stringify(saved, null, 1)}\n`

@@ -6,13 +6,15 @@ import type { Command } from 'commander'
 import { Failure } from '../failure.ts'
 import { wholeNumber } from '../options.ts'
 import type { LadderOptions } from './climb.ts'
+import { usual } from './rungs.ts'
 
 const HELP = `
 Ten ways to answer an update check, from a PHP script to the bare HTTP library, on the same data, with the same load, in one run.
 Each is asked for --seconds, --rounds times, in alternating order; figures are medians. Needs root to install PHP and nginx where
-they are missing. 300,000 add-ons are generated and loaded once, which takes some minutes; all of it takes 35 at the most.
+they are missing. 300,000 add-ons are generated and loaded once, which takes some minutes; all else takes 35 at the most, unless it
+is asked for more.
 
-Exit code 1 where what is expected of the rungs is missed: docs/ladder.md.`
+Exit code 1 where what is expected is missed: docs/ladder.md.`
 
 /** The program runs from dist/ of a checkout. */
 const root = join(import.meta.dirname, '..', '..', '..')
@@ -22,8 +24,8 @@ export function addLadderCommand(parent: Command): void {
     .command('ladder')
     .description("measure the talk's ladder, from PHP to memory")
     .option('--addons <n>', 'add-ons in the catalogue', wholeNumber(1, 10_000_000), 300_000)
-    .option('--rounds <n>', 'how often each rung is run', wholeNumber(1, 100), 5)
-    .option('--seconds <n>', 'length of one run', wholeNumber(1, 600), 10)
+    .option('--rounds <n>', 'how often each rung is run', wholeNumber(1, 100), usual.rounds)
+    .option('--seconds <n>', 'length of one run', wholeNumber(1, 600), usual.seconds)
     .option('--folder <path>', 'where the catalogue is kept for the next time', '.bench')
     .option('--report <path>', 'where table, chart and figures are written; by default below --folder')
     .option('--save', 'write them to loadtest/ladder/results.json, docs/ladder.md and docs/ladder.svg too')

@@ -2,7 +2,9 @@
 
 import { median, ratioOf } from '../measure/compare.ts'
 import type { Check } from '../measure/index.ts'
-import { type Ladder, type Run, type RungName, rungs } from './rungs.ts'
+import { type Ladder, type Run, type RungName, rungs, usual } from './rungs.ts'
+
+const MINUTES_MAX = 35
 
 /** The medians of one rung. */
 export interface Step {
@@ -38,13 +40,14 @@ export function stepsOf({ runs }: Ladder): Step[] {
   })
 }
 
-/** What must hold. A ratio is the median of those of each round. */
-export function judge({ runs, memcachedHits, memoryMisses }: Ladder): Check[] {
+/** What must hold. A ratio is the median of those of each round. Who asks for more than is usual waits for longer. */
+export function judge({ runs, memcachedHits, memoryMisses, rounds, seconds, minutes }: Ladder): Check[] {
   const times = (one: RungName, other: RungName, read: (run: Run) => number) =>
     ratioOf(runs[one].map(read), runs[other].map(read)).median
   const errors = Object.values(runs)
     .flat()
     .reduce((sum, run) => sum + run.errors, 0)
+  const isTimed = minutes !== undefined && rounds * seconds <= usual.rounds * usual.seconds
   return [
     { what: 'batched, of the rate of orm', value: times('batched', 'orm', rate), atLeast: 15 },
     { what: 'batched, of the rate of pooled', value: times('batched', 'pooled', rate), atLeast: 3.5 },
@@ -57,6 +60,7 @@ export function judge({ runs, memcachedHits, memoryMisses }: Ladder): Check[] {
     { what: 'errors', value: errors, atMost: 0 },
     { what: "part of memcached's checks that memcached had", value: memcachedHits, atLeast: 0.9 },
     { what: "memory's checks that memory had not", value: memoryMisses, atMost: 0 },
+    ...(isTimed ? [{ what: 'minutes that the ladder took', value: minutes, atMost: MINUTES_MAX }] : []),
   ]
 }
 

@@ -45,7 +45,7 @@ run compares their answers with ours before it measures.
   the replica (and memcached).
 
 \`\`\`sh
-npm run -s loadtest -- ladder                                         # 300,000 add-ons; at most 35 minutes
+npm run -s loadtest -- ladder                                         # 300,000 add-ons; at most 35 minutes once they are loaded
 npm run -s loadtest -- ladder --addons 3000 --rounds 1 --seconds 2   # to see it work
 \`\`\`
 

@@ -40,4 +40,9 @@ export interface Ladder {
   /** Of the checks that the rung `memcached` answered, how many came from there; of those of `memory`, how many didn't. */
   readonly memcachedHits: number
   readonly memoryMisses: number
+  /** That all of it took, but generating and loading the catalogue; absent in what was kept before it was noted. */
+  readonly minutes?: number
 }
+
+/** How often each rung is asked, and for how long, unless it is told otherwise. */
+export const usual = { rounds: 5, seconds: 10 } as const

@@ -22,6 +22,8 @@ export interface OfferOptions {
   /** A second. */
   readonly rate: number
   readonly seconds: number
+  /** So many requests may be under way; absent: 256. */
+  readonly connections?: number
   /** The processors it keeps to; absent: any. */
   readonly processors?: string
   /** What else its environment says. */
@@ -145,11 +147,11 @@ let offers = 0
 
 /** Each run goes on in the list where the last one stopped. */
 export async function offer(options: OfferOptions): Promise<Offered> {
-  const { url, requests, rate, seconds, processors, environment = {} } = options
+  const { url, requests, rate, seconds, connections = CONNECTIONS, processors, environment = {} } = options
   // Of its own: several may be under way.
   const path = join(dirname(requests.script), `offer-${++offers}.lua`)
   writeFileSync(path, script(requests.script))
-  const args = ['wrk', `-c${CONNECTIONS}`, '-t1', `-d${seconds}s`, '-s', path, url, '--', String(offset), String(rate)]
+  const args = ['wrk', `-c${connections}`, '-t1', `-d${seconds}s`, '-s', path, url, '--', String(offset), String(rate)]
   const [program, ...rest] = onProcessors(processors, args)
   const running = promisify(execFile)(program, rest, { env: { ...process.env, ...environment } })
   endWithUs(running.child)

@@ -166,7 +166,10 @@ export async function load({ processors, ...options }: LoadOptions): Promise<Loa
   }
 }
 
-function milliseconds(text = ''): number {
-  const [, value, unit] = /^([\d.]+)(us|ms|s)$/.exec(text) ?? []
-  return Number(value) * { us: 0.001, ms: 1, s: 1_000 }[(unit ?? 'ms') as 'us' | 'ms' | 's']
+const MILLISECONDS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+
+/** Of a time as wrk prints it: `950.00us`, `1.20m`. */
+export function milliseconds(text = ''): number {
+  const [, value, unit = ''] = /^([\d.]+)(us|ms|s|m|h)$/.exec(text) ?? []
+  return Number(value) * (MILLISECONDS[unit] ?? Number.NaN)
 }

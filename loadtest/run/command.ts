@@ -1,5 +1,8 @@
 /** `loadtest run` and `loadtest capacity`: load upon a server that runs already, here or elsewhere. */
 
+import { once } from 'node:events'
+import { request as requestPlainly } from 'node:http'
+import { request as requestSecurely } from 'node:https'
 import { availableParallelism } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { Failure } from '../failure.ts'
@@ -32,6 +35,8 @@ const WARM_UP_S = 2
 const TIMEOUT_S = 10
 const WORKERS_MAX = 4
 const SAID_EVERY_S = 5
+/** For the one request that tells whether anybody is there. */
+const ANSWER_S = 5
 
 interface TrafficOptions {
   readonly url: string
@@ -71,7 +76,7 @@ const PROFILES_HELP = `
 Profiles (docs/loadtest.md):
 ${profileNames.map((name) => `  ${name.padEnd(11)} ${profiles[name].what}`).join('\n')}
 
-The add-ons are those of the generator's catalogue of the same --addons and --seed, or of --catalogue: a server
+The add-ons are those of --catalogue, or else those that generate makes of the same --addons (and its seed 1): a server
 that has others answers that it doesn't know them.`
 
 const RUN_HELP = `${PROFILES_HELP}
@@ -86,10 +91,21 @@ Examples:
 
 const CAPACITY_HELP = `${PROFILES_HELP}
 
-Rates are doubled until the bounds are missed, then narrowed down to 5 %, and the last one that held is confirmed.`
+Rates are doubled until the bounds are missed, then narrowed down to 5 %, and the last one that held is confirmed.
+Exit code 1 where not even --from holds.
+
+Example:
+  npm run -s loadtest -- capacity --url http://127.0.0.1:8080 --profile cold --max-p99 50`
+
+const RUN_CONNECTIONS = `at once; without a rate each asks again once it has its answer (default: ${CONNECTIONS}; at a rate as many as that, up to ${OPEN_CONNECTIONS})`
+const CAPACITY_CONNECTIONS = `at once, at the most (default: ${OPEN_CONNECTIONS})`
 
 export function addRunCommands(parent: Command): void {
-  withTraffic(parent.command('run').description('load a server, and say how it answers'))
+  const replay = new Option(
+    '--replay <log>',
+    'ask what an access log has: of nginx, Varnish, or ours at LOG_LEVEL=trace',
+  )
+  withTraffic(parent.command('run').description('load a server, and say how it answers'), RUN_CONNECTIONS)
     .option('--rate <n>', 'requests a second, whether they are answered or not', wholeNumber(1, 1_000_000))
     .option('--duration <s>', `how long, in seconds (default: ${DURATION_S}; a log: all of it)`, decimal(1, 86_400))
     .option(
@@ -97,7 +113,8 @@ export function addRunCommands(parent: Command): void {
       `seconds before that, which do not count (default: ${WARM_UP_S}; daily-herd: 0)`,
       decimal(0, 3_600),
     )
-    .option('--replay <log>', 'ask what an access log has: of nginx, Varnish, or ours at LOG_LEVEL=trace')
+    // What is asked, and when, is in the log.
+    .addOption(replay.conflicts(['rate', 'profile', 'catalogue', 'warmUp']))
     .option('--speed <n>', 'so many times as fast as the log', decimal(0.01, 1_000), 1)
     .option('--metrics <url>', "the server's metrics; else http://127.0.0.1:9100/metrics is tried")
     .option('--no-second-opinion', "don't ask wrk too, where it is installed")
@@ -106,7 +123,7 @@ export function addRunCommands(parent: Command): void {
     .option('--max-errors <n>', 'exit with 1 where there are more errors', wholeNumber(0, 1_000_000_000))
     .addHelpText('after', RUN_HELP)
     .action(runCommand)
-  withTraffic(parent.command('capacity').description('find the highest rate that a server holds'))
+  withTraffic(parent.command('capacity').description('find the highest rate that a server holds'), CAPACITY_CONNECTIONS)
     .option('--max-p99 <ms>', 'the 99th percentile that must hold', decimal(0, 600_000), 20)
     .option('--max-errors <n>', 'the errors that may be', wholeNumber(0, 1_000_000_000), 0)
     .option('--from <n>', 'the rate to begin with', wholeNumber(1, 1_000_000), 500)
@@ -117,18 +134,14 @@ export function addRunCommands(parent: Command): void {
     .action(capacityCommand)
 }
 
-function withTraffic(command: Command): Command {
+function withTraffic(command: Command, connections: string): Command {
   return command
-    .requiredOption('--url <url>', 'the server, as http://HOST:PORT', serverUrl)
+    .requiredOption('--url <url>', 'the server, as http://HOST:PORT (required)', serverUrl)
     .addOption(new Option('--profile <name>', 'who asks what').choices(profileNames).default('talk'))
     .option('--catalogue <file>', 'the add-ons that are asked for, in the import format')
     .option('--addons <n>', "without it: so many of the generator's", wholeNumber(1, 10_000_000), 1_000)
     .option('--seed <n>', 'of the clients', wholeNumber(0, 4_294_967_295), 1)
-    .option(
-      '--connections <n>',
-      'at once; without --rate each asks again once it has its answer',
-      wholeNumber(1, 20_000),
-    )
+    .option('--connections <n>', connections, wholeNumber(1, 20_000))
     .option('--workers <n>', 'processes that make the load', wholeNumber(1, 64), defaultWorkers())
     .option('--timeout <s>', 'seconds until an answer is given up', decimal(1, 600), TIMEOUT_S)
     .option('--json', 'print the result as JSON')
@@ -146,7 +159,7 @@ async function runCommand(options: RunOptions): Promise<void> {
   const server = await watch.end()
   const troubles: string[] = []
   const opinion = options.secondOpinion
-    ? await secondOpinion(plan, offered).catch((error: unknown) => {
+    ? await secondOpinion(plan, offered, (line) => process.stderr.write(`${line}\n`)).catch((error: unknown) => {
         if (!(error instanceof Failure)) throw error
         troubles.push(`no second opinion: ${error.message.split('\n')[0]}`)
         return undefined
@@ -267,7 +280,7 @@ async function planOf(options: RunOptions): Promise<Planned> {
       },
       what: `replay of ${replay}`,
       arrival: { kind: 'replay', speed },
-      notes: log.passedOver > 0 ? [`${log.passedOver} lines of the log are no GET, and were passed over`] : [],
+      notes: log.passedOver > 0 ? [passedOverNote(log.passedOver)] : [],
     }
   }
   const { reconnects = false, halvesEveryS, ...model } = profiles[profile]
@@ -294,6 +307,11 @@ async function planOf(options: RunOptions): Promise<Planned> {
   }
 }
 
+function passedOverNote(lines: number): string {
+  const which = lines === 1 ? '1 line of the log has' : `${lines.toLocaleString('en-US')} lines of the log have`
+  return `${which} no GET, or no time, and ${lines === 1 ? 'was' : 'were'} passed over`
+}
+
 async function populationOf({ catalogue, addons, seed, profile }: TrafficOptions): Promise<Population> {
   if (profile === 'garbage') return generatedPopulation(1, seed)
   return catalogue === undefined ? generatedPopulation(addons, GENERATED_SEED) : await readPopulation(catalogue)
@@ -304,13 +322,20 @@ const GENERATED_SEED = 1
 
 /** Else thousands of errors would tell it. */
 async function mustAnswer(url: string): Promise<void> {
+  // fetch refuses some ports that a server may well have, and doesn't say so.
+  const request = url.startsWith('https:') ? requestSecurely : requestPlainly
+  // A certificate that isn't known doesn't matter here: autocannon doesn't ask for one.
+  const asked = request(`${url}/__lbheartbeat__`, { rejectUnauthorized: false })
+  const giveUp = setTimeout(() => asked.destroy(new Error(`not within ${ANSWER_S} s`)), ANSWER_S * 1_000)
   try {
-    await fetch(`${url}/__lbheartbeat__`, { signal: AbortSignal.timeout(5_000) })
+    const [answer] = await once(asked.end(), 'response')
+    answer.resume()
   } catch (error) {
-    const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException }
-    // A certificate that isn't known doesn't matter here: autocannon doesn't ask for one.
-    if (url.startsWith('https:') && /CERT|SELF_SIGNED|UNABLE_TO_/.test(cause?.code ?? '')) return
-    throw new Failure(`Nothing answers at ${url} (${cause?.code ?? message}). Is the server running?`, error)
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new Failure(`Nothing answers at ${url} (${code ?? message}). Is the server running?`, error)
+  } finally {
+    clearTimeout(giveUp)
+    asked.destroy()
   }
 }
 

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import autocannon from 'autocannon'
 import { build, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
 import { type Request, requestsOf } from '../traffic/index.ts'
+import { lifeOf } from './herd.ts'
 import { type Plan, SLICE_MS, type Source } from './plan.ts'
 
 /** What the process tells once a second, and at its end. */
@@ -304,13 +305,6 @@ const WITHOUT_HISTOGRAMS = {
 const MEAN_ADDONS = 8
 /** A server that is gone shall not be asked for it a million times. */
 const BAILOUT = 1_000
-
-/** Of a rate that halves: how long the instance at this part of all of them lives. */
-function lifeOf(part: number, duration: number, halvesEveryS: number | undefined): number {
-  if (halvesEveryS === undefined) return duration
-  // At second t, 2^(-t / halvesEveryS) of them are left.
-  return Math.max(1, Math.min(duration, Math.round(-Math.log2(1 - part) * halvesEveryS)))
-}
 
 /** How many of the first so many are a worker's, where workers take turns: each path of a log is asked by one of them. */
 function turnsOf(count: number, worker: number, workers: number): number {

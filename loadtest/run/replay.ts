@@ -12,9 +12,13 @@ import { SLICE_MS } from './plan.ts'
 export interface Log {
   readonly paths: readonly string[]
   readonly counts: readonly number[]
-  /** Lines that were no GET of a path. */
+  /** Lines that had no GET of a path, or no time. */
   readonly passedOver: number
 }
+
+/** Every tenth of a second is kept: of more days one line with a wrong clock would make millions of millions. */
+const DAYS_MAX = 31
+const DAY_MS = 86_400_000
 
 interface Entry {
   readonly path: string
@@ -46,6 +50,14 @@ export async function readLog(path: string): Promise<Log> {
   }
   // Logs are written when requests end, some after later ones.
   entries.sort((one, other) => one.at - other.at)
+  const [first, last] = [entries[0] as Entry, entries.at(-1) as Entry]
+  if (last.at - first.at > DAYS_MAX * DAY_MS) {
+    const [from, until] = [first, last].map(({ at }) => new Date(at).toISOString())
+    throw new Failure(
+      `${path} goes from ${from} until ${until}: more than ${DAYS_MAX} days. Replay a part of it.`,
+      undefined,
+    )
+  }
   return { paths: entries.map(({ path: asked }) => asked), counts: countsOf(entries), passedOver }
 }
 
@@ -69,13 +81,21 @@ function parseCombined(line: string): Entry | undefined {
 function parseOwn(line: string): Entry | undefined {
   try {
     const { time, method, target } = JSON.parse(line) as { time?: unknown; method?: unknown; target?: unknown }
-    if (typeof target !== 'string' || typeof time !== 'number' || method !== 'get') return undefined
+    if (typeof target !== 'string' || !isTime(time) || method !== 'get') return undefined
     const path = pathOf(target)
     return path === undefined ? undefined : { path, at: time }
   } catch {
     return undefined
   }
 }
+
+/** Some clocks are not set yet when the log begins. */
+function isTime(time: unknown): time is number {
+  return typeof time === 'number' && time > 0 && time <= TIME_MAX
+}
+
+/** Of a Date. */
+const TIME_MAX = 8.64e15
 
 /** What can stand in a request line; varnishncsa writes `http://host/path`. */
 function pathOf(target: string): string | undefined {

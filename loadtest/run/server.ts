@@ -41,7 +41,7 @@ export async function watchServer(url: string, metricsUrl: string | undefined): 
   const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname)
   const address = metricsUrl ?? (isLocal ? USUAL_METRICS : undefined)
   const before = address === undefined ? undefined : await tiersAt(address)
-  const pids = isLocal ? familyOf(listenerOf(Number(new URL(url).port || 80))) : []
+  const pids = isLocal ? familyOf(listenerOf(portOf(url))) : []
   const cpuBefore = new Map(pids.map((pid) => [pid, cpuOf([pid])]))
   const begunAt = performance.now()
   const blind =
@@ -62,6 +62,12 @@ export async function watchServer(url: string, metricsUrl: string | undefined): 
       return { tiers: after === undefined ? [] : risen(before as Tiers, after), processes }
     },
   }
+}
+
+/** Where a URL names none, the one of its protocol. */
+export function portOf(url: string): number {
+  const { port, protocol } = new URL(url)
+  return Number(port || (protocol === 'https:' ? 443 : 80))
 }
 
 type Tiers = ReadonlyMap<string, number>

@@ -3,7 +3,9 @@
  * what has changed since. One process of those that share the folder writes snapshots; every one writes a journal of its own.
  */
 
+import { hash } from 'node:crypto'
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Application } from '../addon/index.ts'
 import { reasonOf } from '../errors.ts'
@@ -21,13 +23,25 @@ import { counterOf } from '../update/index.ts'
 import { Journal, type JournalRecord, readJournal } from './journal.ts'
 import type { Refreshed } from './lookup.ts'
 import type { Memory } from './memory.ts'
-import { FORMAT, readHead, readSnapshot, writeSnapshot } from './snapshot.ts'
+import { FORMAT, OLDER_FORMATS, readHead, readSnapshot, seemsWhole, writeSnapshot } from './snapshot.ts'
 
-export interface ArchiveOptions {
+/** What entries are made with, by a name that begins those of files: others can't be read. */
+export interface Generations {
+  readonly generation: string
+  /** Those of programs before this one, that served the same site. */
+  readonly olderGenerations: readonly string[]
+}
+
+export function generationsOf(siteUrl: string): Generations {
+  const nameOf = (format: string) => hash('sha256', `${format}\n${siteUrl}`, 'base64url').slice(0, 16)
+  return { generation: nameOf(FORMAT), olderGenerations: OLDER_FORMATS.map(nameOf) }
+}
+
+export interface ArchiveOptions extends Generations {
   /** Made where it isn't there. */
   readonly folder: string
-  /** What entries are made with, by a name: others can't be read. */
-  readonly generation: string
+  /** For so long what an older program has left stays. */
+  readonly olderKeptMs: number
   readonly memory: Memory
   readonly timeline: Timeline
   readonly state: () => ArchiveState
@@ -71,6 +85,9 @@ export interface Archive {
 
 const SNAPSHOT_SUFFIX = '.snapshot'
 const JOURNAL_SUFFIX = '.journal'
+const REFUSED_SUFFIX = '.refused'
+/** What is being written; or was, by a process that was killed. */
+const INCOMING_SUFFIX = '.new'
 /** Between two tries to become the process that writes snapshots. */
 const ELECTION_MS = 30_000
 /** A journal that nobody has written to for so long has no owner any more. */
@@ -91,7 +108,7 @@ export async function restore({
       return { position, trueAt, isComplete, applications, pending: [...pending], changes }
     } catch (error) {
       log.error({ path, reason: reasonOf(error) }, 'a snapshot is refused')
-      renameSync(path, `${path}.refused`)
+      renameSync(path, `${path}${REFUSED_SUFFIX}`)
     }
   }
   return undefined
@@ -185,7 +202,9 @@ function replay(
 }
 
 /** Begins to keep what a worker holds, from the timeline's position on. Throws where the folder can't be written. */
-export function openArchive({ folder, generation, memory, timeline, state, log }: ArchiveOptions): Archive {
+export function openArchive(options: ArchiveOptions): Archive {
+  const { folder, generation, olderGenerations, olderKeptMs, memory, timeline, state, log } = options
+  const openedAt = performance.now()
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   let journal: Journal | undefined
   let serial = 0
@@ -307,8 +326,12 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
     }
     snapshotAt = Date.now()
     log.debug({ entries, bytes, ms: Math.round(performance.now() - begunAt) }, 'a snapshot was written')
-    if (isCarriedOn) removeOld()
-    else {
+    if (isCarriedOn) {
+      removeOld()
+      await removeOlderGenerations().catch((error: unknown) => {
+        log.warn({ reason: reasonOf(error) }, 'what an older program has left could not be removed')
+      })
+    } else {
       // What lies between an older snapshot and this one is in no journal. Another one soon makes two again.
       for (const older of snapshotsOf(folder, generation)) if (older.path !== path) rmSync(older.path, { force: true })
       isCarriedOn = true
@@ -326,6 +349,26 @@ export function openArchive({ folder, generation, memory, timeline, state, log }
       const records = readJournal(path, FORMAT, generation)?.records ?? []
       const last = records.reduce((highest, { counter }) => Math.max(highest, counter), 0)
       if (oldest !== undefined && last <= oldest.counter) rmSync(path, { force: true })
+    }
+  }
+
+  /**
+   * What programs before this one have left nobody reads any more, unless somebody goes back to one: so it stays for a while, and
+   * until there are two snapshots to start with. One that still runs beside us marks its journals.
+   */
+  async function removeOlderGenerations(): Promise<void> {
+    if (performance.now() - openedAt < olderKeptMs) return
+    const whole = snapshotsOf(folder, generation).filter(({ path }) => seemsWhole(path))
+    if (whole.length < SNAPSHOTS_KEPT) return
+    for (const older of olderGenerations) {
+      const journals = filesOf(folder, older, JOURNAL_SUFFIX)
+      if (journals.some((path) => Date.now() - statSync(path).mtimeMs < ABANDONED_MS)) continue
+      const left = [SNAPSHOT_SUFFIX, REFUSED_SUFFIX, INCOMING_SUFFIX].flatMap((suffix) =>
+        filesOf(folder, older, suffix),
+      )
+      // Not in one go with the serving: each may have hundreds of megabytes.
+      for (const path of [...left, ...journals]) await rm(path, { force: true })
+      if (left.length > 0) log.info({ files: left.length }, 'snapshots of an older format are removed')
     }
   }
 

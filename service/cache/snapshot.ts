@@ -6,7 +6,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Application } from '../addon/index.ts'
@@ -17,8 +17,12 @@ import { GRAIN_BYTES, GRAIN_WORDS } from './arena.ts'
 import type { Memory } from './memory.ts'
 import { Slices } from './slices.ts'
 
-/** Changes when entries do: older files can't be read any more then. */
-export const FORMAT = 'versioncheck snapshot 3'
+const formatOf = (number: number) => `versioncheck snapshot ${number}`
+/** Rises when entries change: older files can't be read any more then. */
+const FORMAT_NUMBER = 3
+export const FORMAT = formatOf(FORMAT_NUMBER)
+/** Of the programs before this one. */
+export const OLDER_FORMATS = Array.from({ length: FORMAT_NUMBER - 1 }, (_, index) => formatOf(index + 1))
 
 export interface SnapshotHead {
   readonly format: string
@@ -108,13 +112,30 @@ export function readHead(path: string): SnapshotHead {
   }
 }
 
+/** Whether a file has the head of a snapshot, and as many bytes as that says; its digest takes longer. */
+export function seemsWhole(path: string): boolean {
+  const descriptor = openSync(path, 'r')
+  try {
+    const { head, headLength } = readHeadOf(descriptor)
+    return fstatSync(descriptor).size === sizeOf(head, headLength)
+  } catch {
+    return false
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function sizeOf(head: SnapshotHead, headLength: number): number {
+  return headLength + head.bytes + DIGEST_BYTES
+}
+
 /** Fills an empty memory with a snapshot. Rejects, and leaves memory empty, where the file isn't what was written. */
 export async function readSnapshot(path: string, memory: Memory): Promise<SnapshotHead> {
   const file = await open(path, 'r')
   try {
     const { head, headLength, bytes: headText } = readHeadOf(file.fd)
     const { size } = await stat(path)
-    if (size !== headLength + head.bytes + DIGEST_BYTES) throw new Error(`it has ${size} bytes, not as many as it says`)
+    if (size !== sizeOf(head, headLength)) throw new Error(`it has ${size} bytes, not as many as it says`)
     memory.reserve(head.entries)
     const first = memory.take(head.bytes / 4)
     if (first === 0 && head.bytes > 0) throw new Error('it is larger than memory may be')

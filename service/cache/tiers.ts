@@ -3,7 +3,6 @@
  * of it true. An update check looks into `held`, as far as `standing` lets it, and fetches the rest.
  */
 
-import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Replicas, readStatement } from '../database/index.ts'
 import { reasonOf, VersioncheckError } from '../errors.ts'
@@ -13,6 +12,7 @@ import {
   COLD_MS_MAX,
   LOAD_RETRY_MS,
   MEMCACHED_TTL_S,
+  OLDER_KEPT_MS,
   SILENT_MS_MAX,
   STANDING_MS,
   START_WAIT_MS,
@@ -27,12 +27,11 @@ import {
   type Standing,
 } from '../update/index.ts'
 import { createApplications } from './applications.ts'
-import { type Archive, openArchive, restore } from './archive.ts'
+import { type Archive, generationsOf, openArchive, restore } from './archive.ts'
 import { loadAll } from './load.ts'
 import { createLookup, type Lookup } from './lookup.ts'
 import { Memory } from './memory.ts'
 import { openShared, type Shared } from './shared.ts'
-import { FORMAT } from './snapshot.ts'
 import { createSource } from './source.ts'
 
 export interface TiersOptions {
@@ -86,7 +85,7 @@ export interface FoundPackage {
 
 export async function openTiers(options: TiersOptions): Promise<Tiers> {
   const { replicas, siteUrl, memoryEntries, batching, memcached, snapshotFolder, snapshotAgeMaxS, log } = options
-  const generation = hash('sha256', `${FORMAT}\n${siteUrl}`, 'base64url').slice(0, 16)
+  const { generation, olderGenerations } = generationsOf(siteUrl)
   const timeline = new Timeline()
   const memory = memoryEntries === 0 ? undefined : new Memory({ entriesMax: memoryEntries })
   const closing = new AbortController()
@@ -180,6 +179,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
       return openArchive({
         folder: snapshotFolder,
         generation,
+        olderGenerations,
+        olderKeptMs: OLDER_KEPT_MS,
         memory: memory as Memory,
         timeline,
         state: () => ({

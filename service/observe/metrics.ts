@@ -37,7 +37,7 @@ export async function startMetrics(port: number, log: Log): Promise<Metrics> {
     })
   } catch (cause) {
     throw new VersioncheckError('port_in_use', `METRICS_PORT ${port} can't be used: ${reasonOf(cause)}.`, {
-      hint: 'Choose another METRICS_PORT, or leave it away.',
+      hint: 'Choose another METRICS_PORT, or unset it.',
       cause,
     })
   }

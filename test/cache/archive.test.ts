@@ -1,20 +1,31 @@
 /** What a worker finds of its last run: all that was held, what has changed since, and nothing that must not come back. */
 
+import { hash } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   openSync,
   readdirSync,
   readFileSync,
   readSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { type Archive, type ArchiveState, openArchive, type Restored, restore } from '../../service/cache/archive.ts'
+import {
+  type Archive,
+  type ArchiveState,
+  generationsOf,
+  openArchive,
+  type Restored,
+  restore,
+} from '../../service/cache/archive.ts'
 import { Memory } from '../../service/cache/memory.ts'
+import { FORMAT } from '../../service/cache/snapshot.ts'
 import { type Position, Timeline } from '../../service/feed/index.ts'
 import { openLog } from '../../service/observe/index.ts'
 import { counterOf, listingOf } from '../../service/update/entry.ts'
@@ -23,6 +34,8 @@ import { entryOf, firefox, SITE_URL, type TestAddon } from '../harness/entries.t
 import { makeFolder } from '../harness/stack.ts'
 
 const GENERATION = 'generation'
+const OLDER = 'older'
+const GENERATIONS = { generation: GENERATION, olderGenerations: ['oldest', OLDER] }
 const opened = openLog({ level: 'silent', readable: false })
 t.teardown(opened.close)
 const { log } = opened
@@ -49,12 +62,16 @@ function newMemory(bytesMax = 1024 * 1024): Memory {
 }
 
 /** A worker of a folder that holds some add-ons as they were at 10. */
-async function start(t: Pick<Test, 'teardown'>, folder: string, memory = newMemory()): Promise<Host> {
+async function start(
+  t: Pick<Test, 'teardown'>,
+  folder: string,
+  { memory = newMemory(), olderKeptMs = 0 } = {},
+): Promise<Host> {
   const timeline = new Timeline()
   timeline.begin(at(10))
   const pending = new Set<string>()
   const state = (): ArchiveState => ({ isComplete: true, pending, applications: [firefox], trueAt: Date.now() })
-  const archive = openArchive({ folder, generation: GENERATION, memory, timeline, state, log })
+  const archive = openArchive({ folder, ...GENERATIONS, olderKeptMs, memory, timeline, state, log })
   t.teardown(() => archive.close())
   // The names of journals tell processes apart, and here there is only one: each begins in a millisecond of its own.
   const now = Date.now()
@@ -85,7 +102,7 @@ async function start(t: Pick<Test, 'teardown'>, folder: string, memory = newMemo
       const before = archive.snapshotAt
       archive.snapshotSoon()
       await until('a snapshot is written', () => archive.snapshotAt !== before)
-      await until('the writer rests', () => filesOf(folder, '.new').length === 0)
+      await until('the writer rests', () => filesOf(folder, '.new').every((path) => !path.includes(`/${GENERATION} `)))
     },
   }
 }
@@ -377,6 +394,89 @@ t.test('the last two snapshots are kept', async (t) => {
   t.strictSame((await find(folder)).held, listingsOf(host.memory))
 })
 
+/** Files of a program that ended so many seconds ago, and of others that are none of its. */
+function leaveBehind(folder: string, agoS: number): { older: string[]; others: string[] } {
+  const leave = (names: readonly string[]) => {
+    const at = Date.now() / 1_000 - agoS
+    for (const name of names) {
+      writeFileSync(join(folder, name), 'x')
+      utimesSync(join(folder, name), at, at)
+    }
+    return names.map((name) => join(folder, name))
+  }
+  return {
+    older: leave(
+      ['1.snapshot', '2.snapshot', '0.snapshot.refused', '3.snapshot.new', '4.journal'].map(
+        (name) => `${OLDER} ${name}`,
+      ),
+    ),
+    others: leave([`${OLDER}s 1.snapshot`, 'newer 1.snapshot', 'stranger 2.journal', `${OLDER}.snapshot`]),
+  }
+}
+
+t.test('what an older program has left goes when there are two snapshots to start with', async (t) => {
+  const folder = await makeFolder(t)
+  const { older, others } = leaveBehind(folder, 60)
+  const run = async (counter: number) => {
+    const host = await start(t, folder)
+    fill(host.memory, [1])
+    host.change(1, counter)
+    await host.snapshot()
+    // What comes after a snapshot is done then too.
+    await host.archive.close()
+  }
+  await run(11)
+  for (const path of older) t.ok(existsSync(path), 'one is not enough: somebody may go back')
+  const [first] = filesOf(folder, '.snapshot').filter((path) => path.includes(`/${GENERATION} `)) as [string]
+  truncateSync(first, 100)
+  await run(12)
+  for (const path of older) t.ok(existsSync(path), 'nor is one beside a damaged one')
+  await run(13)
+  for (const path of older) t.notOk(existsSync(path), path)
+  for (const path of others) t.ok(existsSync(path), path)
+})
+
+t.test('nor does it go soon after a start, when two snapshots are written at once', async (t) => {
+  const folder = await makeFolder(t)
+  const { older } = leaveBehind(folder, 60)
+  const host = await start(t, folder, { olderKeptMs: 60_000 })
+  fill(host.memory, [1])
+  for (const counter of [11, 12]) {
+    host.change(1, counter)
+    await host.snapshot()
+  }
+  await host.archive.close()
+  for (const path of older) t.ok(existsSync(path), path)
+})
+
+t.test('an older program that still runs keeps what it has', async (t) => {
+  const folder = await makeFolder(t)
+  const { older } = leaveBehind(folder, 2)
+  const host = await start(t, folder)
+  fill(host.memory, [1])
+  for (const counter of [11, 12, 13]) {
+    host.change(1, counter)
+    await host.snapshot()
+  }
+  await host.archive.close()
+  for (const path of older) t.ok(existsSync(path), path)
+})
+
+t.test('files are named after their format and the site', async (t) => {
+  const { generation, olderGenerations } = generationsOf('https://addons.example.org')
+  const nameOf = (number: number) => {
+    const text = `versioncheck snapshot ${number}\nhttps://addons.example.org`
+    return hash('sha256', text, 'base64url').slice(0, 16)
+  }
+  const number = olderGenerations.length + 1
+  t.equal(FORMAT, `versioncheck snapshot ${number}`)
+  t.equal(generation, nameOf(number))
+  t.strictSame(
+    olderGenerations,
+    Array.from({ length: number - 1 }, (_, index) => nameOf(index + 1)),
+  )
+})
+
 t.test('of a lost timeline nothing comes back', async (t) => {
   const folder = await makeFolder(t)
   const host = await start(t, folder)
@@ -397,7 +497,7 @@ t.test('of a lost timeline nothing comes back', async (t) => {
 t.test('nor where a snapshot of it is just being written', async (t) => {
   const folder = await makeFolder(t)
   const bytesMax = 64 * 1024 * 1024
-  const host = await start(t, folder, newMemory(bytesMax))
+  const host = await start(t, folder, { memory: newMemory(bytesMax) })
   const versions = Array.from({ length: 150 }, (_, index) => `1.${index}`)
   for (let number = 0; number < 400; number++) host.memory.put(entryOf(addonOf(number, versions), 10))
   t.ok(host.memory.usedBytes > 4 * 1024 * 1024, 'it takes a while')

@@ -10,6 +10,7 @@ import { variables } from '../../service/config.ts'
 import { endpointAs } from '../../service/database/index.ts'
 import { type ErrorCode, errorCodes } from '../../service/errors.ts'
 import { blocksOf } from '../harness/examples.ts'
+import { runLoadtest } from '../harness/loadtest.ts'
 import { root } from '../harness/server.ts'
 
 const documents = [
@@ -114,6 +115,19 @@ t.test('cli.md has the exit codes', async (t) => {
     ([, code]) => code,
   )
   t.strictSame(listed.map(Number), [0, ...Object.values(exitCodes)])
+})
+
+t.test('cli.md and loadtest.md have every command of the load tests', async (t) => {
+  const { stdout } = await runLoadtest('--help')
+  const list = stdout.split('\nCommands:\n')[1]?.split('\n\n')[0] ?? ''
+  const commands = [...list.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name).filter((name) => name !== 'help')
+  t.ok(commands.length > 4, commands.join(', '))
+  const others = sectionsOf('docs/cli.md').get('The other programs') ?? ''
+  const listed = [...others.matchAll(/^\| `npm run -s loadtest -- (\w+)`/gm)].map(([, name]) => name)
+  t.strictSame(listed.toSorted(), commands.toSorted())
+  t.match(others, '`npm run -s bench -- NAME`')
+  const [beginning = ''] = read('docs/loadtest.md').split('\n## ')
+  t.strictSame([...beginning.matchAll(/^\| `(\w+)` +\|/gm)].map(([, name]) => name).toSorted(), commands.toSorted())
 })
 
 t.test('operations.md derives passwords as the program does', async (t) => {

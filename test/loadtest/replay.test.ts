@@ -40,6 +40,25 @@ t.test('our own log has milliseconds', async (t) => {
   t.strictSame(atSpeed(log, 0.5), [2, 0, 0, 0, 0, 0, 1, 0])
 })
 
+t.test('lines without a time are passed over, and a log of more than a month is refused', async (t) => {
+  const path = join(await makeFolder(t), 'own.log')
+  const line = (time: unknown) => JSON.stringify({ time, method: 'get', target: '/a' })
+  const now = Date.UTC(2026, 10, 26)
+  const wrong = [0, -1, null, 'now', 9e15]
+  await writeFile(
+    path,
+    [...wrong, now, now + 100].map(line).concat('{"time":1e999,"method":"get","target":"/"}').join('\n'),
+  )
+  const log = await readLog(path)
+  t.strictSame(log.counts, [1, 1])
+  t.equal(log.passedOver, wrong.length + 1)
+  await writeFile(path, [now, 1_000].map(line).join('\n'))
+  await t.rejects(readLog(path), {
+    name: 'Failure',
+    message: /goes from 1970-01-01T00:00:01.000Z until 2026-11-26T00:00:00.000Z: more than 31 days/,
+  })
+})
+
 t.test('a file without requests is refused, with what is known', async (t) => {
   const path = join(await makeFolder(t), 'other.log')
   await writeFile(path, 'nothing\n')

@@ -11,8 +11,13 @@ import { chromium } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { generateAddons } from '../../loadtest/generate/index.ts'
 import { findCapacity } from '../../loadtest/run/capacity.ts'
+import type { Offered } from '../../loadtest/run/offer.ts'
+import { secondOpinion, warningOf } from '../../loadtest/run/opinion.ts'
+import type { Plan } from '../../loadtest/run/plan.ts'
 import { readLog } from '../../loadtest/run/replay.ts'
 import type { RunReport } from '../../loadtest/run/report.ts'
+import { portOf } from '../../loadtest/run/server.ts'
+import { generatedPopulation } from '../../loadtest/traffic/index.ts'
 import { freePort } from '../harness/ports.ts'
 import { root, startServer } from '../harness/server.ts'
 import { makeFolder, startStack } from '../harness/stack.ts'
@@ -81,6 +86,10 @@ t.test('a run tells what clients saw and what the server did; its page needs not
     names.join(', '),
   )
   t.ok(names.includes('mariadbd primary') && names.includes('mariadbd replica'), names.join(', '))
+  const { opinion } = found
+  t.equal(opinion?.tool, 'wrk', 'at a rate too')
+  t.ok(opinion && opinion.rate > 150 && opinion.rate < 250, `wrk: ${opinion?.rate} of 200 a second`)
+  t.ok(opinion && opinion.p50 > 0 && opinion.p50 <= opinion.p99)
   t.strictSame(JSON.parse(readFileSync(join(report, 'report.json'), 'utf8')), found)
 
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
@@ -95,6 +104,7 @@ t.test('a run tells what clients saw and what the server did; its page needs not
   await page.goto(address)
   t.equal(await page.locator('figure svg').count(), 4)
   t.match(await page.locator('table').textContent(), /p99\.9/)
+  t.match(await page.locator('tr', { hasText: /^wrk/ }).textContent(), /\d a second, p50 [\d.]+ ms, p99 [\d.]+ ms/)
   const widths = await page
     .locator('figure svg')
     .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().width))
@@ -108,6 +118,37 @@ t.test('a run tells what clients saw and what the server did; its page needs not
     [],
     'asks for nothing',
   )
+})
+
+t.test('more than 15 % between two tools is told, whichever has reached more', async (t) => {
+  for (const due of [undefined, 10_000]) {
+    t.equal(warningOf({ autocannon: 1_000, wrk: 860, due }), undefined)
+    t.equal(warningOf({ autocannon: 860, wrk: 1_000, due }), undefined)
+    t.match(warningOf({ autocannon: 1_000, wrk: 840, due }), /differ by 16 %: the machine was not quiet/)
+    t.match(warningOf({ autocannon: 840, wrk: 1_000, due }), /differ by 16 %: autocannon may be .* more --workers/)
+  }
+  t.equal(warningOf({ autocannon: 100, wrk: 80, due: 300 }), undefined, 'of so few arrivals that is chance')
+  t.match(warningOf({ autocannon: 0, wrk: 80, due: 800 }), /100 %/)
+})
+
+t.test('where wrk can not ask the same that is told', async (t) => {
+  const plan: Plan = {
+    url: `http://127.0.0.1:${await freePort()}`,
+    source: { kind: 'profile', name: 'daily-herd', population: generatedPopulation(10, 1), seed: 1 },
+    arrival: { kind: 'closed' },
+    connections: 2,
+    duration: 1,
+    warmUp: 0,
+    reconnects: false,
+    timeout: 1,
+    workers: 1,
+  }
+  const first = { rate: 100 } as Offered
+  await t.rejects(secondOpinion({ ...plan, reconnects: true }, first), /wrk keeps its connections/)
+  const halving = { kind: 'open', rate: 100, halvesEveryS: 10 } as const
+  await t.rejects(secondOpinion({ ...plan, arrival: halving }, first), /can't let a rate halve/)
+  for (const arrival of [plan.arrival, { kind: 'open', rate: 10 } as const])
+    await t.rejects(secondOpinion({ ...plan, arrival }, first), { name: 'Failure', message: /^wrk.*connect/s })
 })
 
 t.test('gates decide the exit code', async (t) => {
@@ -230,11 +271,18 @@ t.test('a log is asked again, all of it, in its time', async (t) => {
     (_, index) =>
       `192.0.2.1 - - [26/Nov/2026:13:55:${String(10 + (index % 3)).padStart(2, '0')} +0000] "GET /update/?id=${index} HTTP/1.1" 200 1 "-" "-"`,
   )
-  await writeFile(log, lines.join('\n'))
+  await writeFile(log, [...lines, 'something else'].join('\n'))
   const begunAt = Date.now()
   const { code, stdout } = await loadtest('run', '--url', url, '--replay', log, '--workers', '2', '--json')
   t.equal(code, 0)
-  t.equal((JSON.parse(stdout) as RunReport).offered.answered, 60)
+  const { offered, opinion, notes } = JSON.parse(stdout) as RunReport
+  t.equal(offered.answered, 60)
+  t.equal(opinion, undefined)
+  t.ok(notes.includes('1 line of the log has no GET, or no time, and was passed over'), notes.join('; '))
+  t.strictSame(
+    notes.filter((note) => note.startsWith('no second opinion')),
+    ["no second opinion: a log has a pace of its own, and wrk can't keep it"],
+  )
   t.strictSame([...asked].sort(), lines.map((_, index) => `/update/?id=${index}`).sort())
   t.ok(Date.now() - begunAt > 2_500, 'three seconds took three')
 })
@@ -249,15 +297,25 @@ t.test('our own log at level trace is one', async (t) => {
   t.strictSame((await readLog(log)).paths, targets)
 })
 
+t.test('a process is looked for at the port that a URL means', async (t) => {
+  t.equal(portOf('http://127.0.0.1:8080'), 8080)
+  t.equal(portOf('http://127.0.0.1'), 80)
+  t.equal(portOf('https://127.0.0.1'), 443)
+  t.equal(portOf('https://127.0.0.1:8443'), 8443)
+})
+
 t.test('what goes wrong is told', async (t) => {
   const nobody = await loadtest('run', '--url', `http://127.0.0.1:${await freePort()}`)
   t.equal(nobody.code, 1)
   t.match(nobody.stderr, /Nothing answers at .*ECONNREFUSED.*Is the server running/)
+  const unusual = await loadtest('run', '--url', 'http://127.0.0.1:1')
+  t.match(unusual.stderr, /Nothing answers at .*:1 \(ECONNREFUSED\)/, 'a port that fetch refuses')
   const misused = [
     ['run'],
     ['run', '--url', 'ftp://x'],
     ['run', '--url', 'http://x/path'],
     ['run', '--url', 'http://127.0.0.1:1', '--profile', 'other'],
+    ['run', '--url', 'http://127.0.0.1:1', '--replay', 'access.log', '--rate', '10'],
   ]
   for (const { code } of await Promise.all(misused.map((args) => loadtest(...args)))) t.equal(code, 2)
   const folder = await makeFolder(t)

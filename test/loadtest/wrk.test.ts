@@ -1,10 +1,11 @@
-/** What wrk offers at a rate: every request as it is written, each answered as it must be, or counted. */
+/** What wrk offers at a rate, every request as it is written, each answered as it must be, or counted; and what it prints, read. */
 
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { offer, writeRequests } from '../../loadtest/measure/index.ts'
 import { unexpectedOf } from '../../loadtest/measure/offer.ts'
+import { milliseconds } from '../../loadtest/measure/wrk.ts'
 import type { Request } from '../../loadtest/traffic/index.ts'
 
 const requests: Request[] = [
@@ -81,4 +82,10 @@ t.test('so is a connection that breaks', async (t) => {
     else response.writeHead(right[`${method} ${url}`] ?? 500).end()
   })
   t.ok(errors >= 5, `${errors}`)
+})
+
+t.test('times in all units that wrk has', async (t) => {
+  const times = { '950.00us': 0.95, '1.20ms': 1.2, '1.20s': 1_200, '1.20m': 72_000, '1.20h': 4_320_000 }
+  for (const [text, ms] of Object.entries(times)) t.ok(Math.abs(milliseconds(text) / ms - 1) < 1e-9, text)
+  for (const text of [undefined, '', '1.20', '1.20d']) t.ok(Number.isNaN(milliseconds(text)), text ?? 'nothing')
 })

@@ -68,6 +68,11 @@ t.test('what is expected is judged by the medians of the ratios of each round', 
   t.strictSame(missed(ladderOf({ memory: [70_000, 10.1, 0] })), ['processor time of limit, of that of memory'])
   t.strictSame(missed(ladderOf({}, { memcachedHits: 0.8 })), ["part of memcached's checks that memcached had"])
   t.strictSame(missed(ladderOf({}, { memoryMisses: 1 })), ["memory's checks that memory had not"])
+  const late = ['minutes that the ladder took']
+  t.strictSame(missed(ladderOf({}, { minutes: 35 })), [])
+  t.strictSame(missed(ladderOf({}, { minutes: 35.1 })), late)
+  t.strictSame(missed(ladderOf({}, { minutes: 35.1, rounds: 5, seconds: 10 })), late)
+  t.strictSame(missed(ladderOf({}, { minutes: 70, rounds: 10, seconds: 10 })), [], 'it was asked for more')
   const { runs } = ladderOf()
   const [first, ...rest] = runs.php as [Run, ...Run[]]
   t.strictSame(missed(ladderOf({}, { runs: { ...runs, php: [{ ...first, errors: 1 }, ...rest] } })), ['errors'])

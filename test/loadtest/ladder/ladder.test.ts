@@ -26,6 +26,7 @@ t.test('every rung is measured, and the table comes last', async (t) => {
   // On a machine that tests something else meanwhile ratios say nothing, but the exit code says what was said of them.
   t.equal(code, /^MISSED/m.test(stderr) ? 1 : 0)
   t.match(stderr, /^holds {2}errors: 0/m)
+  t.match(stderr, /^holds {2}minutes that the ladder took: [\d.]+ \(at most 35\)/m)
   for (const { name } of rungs) t.match(stderr, new RegExp(`^round 1 of 1: ${name}: [\\d,]+ a second`, 'm'))
 
   const report = join(folder, 'ladder')
