@@ -15,6 +15,8 @@ export const HIT_LOG_EVERY_MS = 100
 export const LOG_FLUSH_MS_MAX = 500
 /** After SIGTERM: how long requests that run may take to end. */
 export const DRAIN_MS_MAX = 2_000
+/** How long a process that an error has broken may take to end. */
+export const STOP_MS_MAX = 10_000
 /** What a client is told to wait after a 503, in seconds. */
 export const RETRY_AFTER_S = 30
 

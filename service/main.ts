@@ -11,7 +11,7 @@ import { VersioncheckError } from './errors.ts'
 import { startHeartbeat } from './feed/index.ts'
 import { openStore } from './files/index.ts'
 import { findAddress, loadLibrary } from './http/index.ts'
-import { BATCH_ADDONS, SCHEMA_WAIT_MS } from './limits.ts'
+import { BATCH_ADDONS, SCHEMA_WAIT_MS, STOP_MS_MAX } from './limits.ts'
 import { type Log, openLog } from './observe/index.ts'
 import { startWorker } from './worker.ts'
 
@@ -139,8 +139,7 @@ async function stop(code: number): Promise<void> {
   if (stopping) {
     // Under npm one Ctrl-C comes twice: from the terminal, and from npm.
     if (performance.now() - stoppingSince < SAME_SIGNAL_MS) return
-    abandonLog()
-    process.exit(code)
+    abandon(code)
   }
   stopping = true
   stoppingSince = performance.now()
@@ -151,6 +150,12 @@ async function stop(code: number): Promise<void> {
       console.error(error)
     }
   }
+  process.exit(code)
+}
+
+/** Ends the process without waiting for anything. */
+function abandon(code: number): never {
+  abandonLog()
   process.exit(code)
 }
 
@@ -170,8 +175,9 @@ function stopWithParent(): void {
 process.on('uncaughtException', (error) => {
   if (mainLog === undefined) console.error(error)
   else mainLog.fatal({ err: error }, 'an error that nobody caught; the process ends')
-  // A second one, while it ends: at once.
-  if (stopping) process.exit(1)
+  // A second one, while it ends, ends it at once; and so does the time that ending may take.
+  if (stopping) abandon(1)
+  setTimeout(() => abandon(1), STOP_MS_MAX).unref()
   void stop(1)
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))

@@ -65,6 +65,7 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
       [['memory', 'hit'], counts.memory],
       [['memory', 'miss'], misses],
     ]
+    lookups.push([['replica', 'hit'], lookup.counts.hits], [['replica', 'miss'], lookup.counts.misses])
     if (shared !== undefined) {
       for (const result of ['hits', 'misses', 'outdated', 'forged'] as const) {
         lookups.push([['memcached', result.replace(/e?s$/, '')], shared.counts[result]])
@@ -101,7 +102,17 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
   })
   lookup.batches.onBatch = (size, waitedMs) => {
     sizes.observe(size)
-    waits.observe(waitedMs / 1_000)
+    if (waitedMs !== undefined) waits.observe(waitedMs / 1_000)
+  }
+
+  if (lookup.sharedBatches !== undefined) {
+    const sharedSizes = new Histogram({
+      name: 'versioncheck_memcached_batch_size',
+      help: 'Add-ons asked for in one question to memcached',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128],
+      registers,
+    })
+    lookup.sharedBatches.onBatch = (size) => sharedSizes.observe(size)
   }
 
   const perReplica = <Value>(read: (index: number) => Value): [string[], Value][] =>
@@ -148,7 +159,7 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
     registers,
   })
   tail.onDelay = (ms) => delay.observe(ms / 1_000)
-  gauge('snapshot_age_seconds', 'Since this worker wrote one', [], () => [
+  gauge('snapshot_age_seconds', 'Since the last one was written', [], () => [
     [[], archive?.snapshotAt === undefined ? undefined : (Date.now() - archive.snapshotAt) / 1_000],
   ])
 

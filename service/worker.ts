@@ -74,7 +74,7 @@ export async function startWorker({
       unavailable: counts.unavailable,
       knowsSomething: tiers.ageS() === 0 || (tiers.memory !== undefined && tiers.memory.size > 0),
       isWithheld: tiers.standing.isWithheld,
-      ageS: tiers.ageS(),
+      ageS: tiers.staleS(),
     }))
     closers.push(health.close)
     if (config.metricsPort !== undefined) {

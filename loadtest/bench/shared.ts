@@ -1,6 +1,7 @@
 /**
  * `bench memcached`: what a check costs in all, the service with memcached or database, by the tier that answers it; and what a
- * restart of all workers under load asks of the replicas.
+ * restart of all workers asks of the replicas, under load from the moment that they are there again. (Until then connections are
+ * refused, and what they ask from their start on is counted too.)
  */
 
 import { rmSync } from 'node:fs'

@@ -19,11 +19,19 @@ import {
 } from '../limits.ts'
 import { type Lock, tryLock } from '../lock.ts'
 import type { Log } from '../observe/index.ts'
-import { counterOf } from '../update/index.ts'
+import { counterOf, guidOf } from '../update/index.ts'
 import { Journal, type JournalRecord, readJournal } from './journal.ts'
 import type { Refreshed } from './lookup.ts'
 import type { Memory } from './memory.ts'
-import { FORMAT, OLDER_FORMATS, readHead, readSnapshot, seemsWhole, writeSnapshot } from './snapshot.ts'
+import {
+  FORMAT,
+  OLDER_FORMATS,
+  readHead,
+  readSnapshot,
+  type SnapshotHead,
+  seemsWhole,
+  writeSnapshot,
+} from './snapshot.ts'
 
 /** What entries are made with, by a name that begins those of files: others can't be read. */
 export interface Generations {
@@ -90,6 +98,8 @@ const REFUSED_SUFFIX = '.refused'
 const INCOMING_SUFFIX = '.new'
 /** Between two tries to become the process that writes snapshots. */
 const ELECTION_MS = 30_000
+/** What was set aside, damaged, is there to be looked at, but not for good. */
+const REFUSED_KEPT_MS = 7 * 86_400_000
 /** A journal that nobody has written to for so long has no owner any more. */
 const ABANDONED_MS = 10 * JOURNAL_MARK_MS
 
@@ -101,17 +111,26 @@ export async function restore({
   log,
 }: Pick<ArchiveOptions, 'folder' | 'generation' | 'memory' | 'log'>): Promise<Restored | undefined> {
   for (const { path } of snapshotsOf(folder, generation)) {
+    let head: SnapshotHead
     try {
-      const head = await readSnapshot(path, memory)
-      const { position, trueAt, pending, changes } = replay(folder, generation, memory, head)
-      const { isComplete, applications } = head
-      return { position, trueAt, isComplete, applications, pending: [...pending], changes }
+      head = await readSnapshot(path, memory)
     } catch (error) {
       log.error({ path, reason: reasonOf(error) }, 'a snapshot is refused')
-      renameSync(path, `${path}${REFUSED_SUFFIX}`)
+      setAside(path)
+      continue
     }
+    const { position, trueAt, pending, changes } = replay(folder, generation, memory, head)
+    const { isComplete, applications } = head
+    return { position, trueAt, isComplete, applications, pending: [...pending], changes }
   }
   return undefined
+}
+
+/** Another process that starts may have done it already, and where nothing can be written it is refused each time. */
+function setAside(path: string): void {
+  try {
+    renameSync(path, `${path}${REFUSED_SUFFIX}`)
+  } catch {}
 }
 
 /** Snapshots of a generation, the newest first. */
@@ -119,6 +138,11 @@ function snapshotsOf(folder: string, generation: string): { path: string; counte
   return filesOf(folder, generation, SNAPSHOT_SUFFIX)
     .map((path) => ({ path, counter: Number(basename(path).split(' ')[1]) }))
     .sort((one, other) => other.counter - one.counter || (one.path < other.path ? 1 : -1))
+}
+
+/** When a snapshot was written, by its name. */
+function writtenAt(path: string | undefined): number | undefined {
+  return path === undefined ? undefined : Number.parseInt(basename(path).split(' ')[2] as string, 10)
 }
 
 /** Files that belong to a generation; those of another are another service's. */
@@ -194,9 +218,8 @@ function replay(
   }
   const changes = new Map<string, number>()
   for (const record of records) {
-    if ((record.kind === 'changed' || record.kind === 'gone') && record.counter > position.counter) {
-      later(changes, record.guid, record.counter)
-    }
+    if (record.kind === 'marked' || record.counter <= position.counter) continue
+    later(changes, record.kind === 'entry' ? guidOf({ memory: record.entry, at: 0 }) : record.guid, record.counter)
   }
   return { position, trueAt, pending, changes }
 }
@@ -210,7 +233,7 @@ export function openArchive(options: ArchiveOptions): Archive {
   let serial = 0
   let lock: Lock | undefined
   let electionAt = 0
-  let snapshotAt: number | undefined
+  let snapshotAt = writtenAt(snapshotsOf(folder, generation)[0]?.path)
   let snapshotWanted = false
   let bytesSinceSnapshot = 0
   /** The journals reach back to the snapshots that are there. */
@@ -242,10 +265,19 @@ export function openArchive(options: ArchiveOptions): Archive {
       journal?.close()
       journal = undefined
       for (const suffix of [SNAPSHOT_SUFFIX, JOURNAL_SUFFIX]) {
-        for (const path of filesOf(folder, generation, suffix)) rmSync(path, { force: true })
+        for (const path of filesOf(folder, generation, suffix)) removeOrTell(path)
       }
       snapshotAt = undefined
       snapshotWanted = true
+    }
+  }
+
+  /** The feed goes on also where the disk takes nothing at all any more. */
+  function removeOrTell(path: string): void {
+    try {
+      rmSync(path, { force: true })
+    } catch (error) {
+      log.error({ path, reason: reasonOf(error) }, 'remove it by hand: a restart would serve what it says')
     }
   }
 
@@ -343,6 +375,11 @@ export function openArchive(options: ArchiveOptions): Archive {
   function removeOld(): void {
     const snapshots = snapshotsOf(folder, generation)
     for (const { path } of snapshots.slice(SNAPSHOTS_KEPT)) rmSync(path, { force: true })
+    // Of writers that were killed: now only this process writes any.
+    for (const path of filesOf(folder, generation, INCOMING_SUFFIX)) rmSync(path, { force: true })
+    for (const path of filesOf(folder, generation, REFUSED_SUFFIX)) {
+      if (Date.now() - statSync(path).mtimeMs > REFUSED_KEPT_MS) rmSync(path, { force: true })
+    }
     const oldest = snapshots.slice(0, SNAPSHOTS_KEPT).at(-1)
     for (const path of filesOf(folder, generation, JOURNAL_SUFFIX)) {
       if (path === journal?.path || Date.now() - statSync(path).mtimeMs < ABANDONED_MS) continue

@@ -27,8 +27,8 @@ export interface Batcher {
   wake(): void
   readonly waiting: number
   readonly counts: BatchCounts
-  /** Told of each batch: its size, and for how many milliseconds the first of its keys waited for a lane. */
-  onBatch: ((size: number, waitedMs: number) => void) | undefined
+  /** Told of each batch: its size, and for how many milliseconds the first waited for a lane of those that could not wait. */
+  onBatch: ((size: number, waitedMs: number | undefined) => void) | undefined
 }
 
 export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batcher {
@@ -55,7 +55,7 @@ export function createBatcher({ sizeMax, lanes, run, fill }: BatchOptions): Batc
       batcher.counts.batches++
       batcher.counts.keys += batch.length
       if (batcher.onBatch !== undefined) {
-        batcher.onBatch(batch.length, since === undefined ? 0 : performance.now() - since)
+        batcher.onBatch(batch.length, since && performance.now() - since)
       }
       free--
       void run(batch).finally(() => {

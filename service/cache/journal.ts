@@ -81,13 +81,18 @@ export class Journal {
   }
 }
 
-/** The head and the whole records of a journal; undefined where it is none of this format and generation. */
+/** The head and the whole records of a journal; undefined where it is none of this format and generation, or has gone. */
 export function readJournal(
   path: string,
   format: string,
   generation: string,
 ): { head: JournalHead; records: JournalRecord[] } | undefined {
-  const bytes = readFileSync(path)
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(path)
+  } catch {
+    return undefined
+  }
   const headEnd = bytes.indexOf(10)
   let head: JournalHead
   try {

@@ -34,6 +34,10 @@ export interface LookupOptions {
   readonly render: () => RenderOptions & { readonly generation: string }
   /** Seconds since a replica that isn't behind could be asked; 0 while it can be. */
   readonly ageS: () => number
+  /** Seconds by which what is newest may be old, to be told: as `ageS`, or where all replicas are late; 0 where it isn't. */
+  readonly staleS: () => number
+  /** What is held was kept by an earlier process, which may have seen changes up to the timeline's floor that are forgotten. */
+  readonly isRestored: boolean
   /** Nobody could be asked for so long that nothing may be offered of what is kept. */
   readonly isWithheld: () => boolean
   /** Told, before it is used, what is known of an add-on that had changed: its entry, or that it is gone. */
@@ -62,6 +66,10 @@ export interface Lookup {
   readonly waiting: number
   readonly unknown: number
   readonly batches: Batcher
+  /** Of memcached. */
+  readonly sharedBatches: Batcher | undefined
+  /** Add-ons that replicas were asked for, and whether they had them. */
+  readonly counts: { readonly hits: number; readonly misses: number }
   close(): void
 }
 
@@ -73,7 +81,20 @@ interface Flight {
 }
 
 export function createLookup(options: LookupOptions): Lookup {
-  const { source, timeline, memory, shared, batching, render, ageS, isWithheld, onRefreshed, onTrouble } = options
+  const {
+    source,
+    timeline,
+    memory,
+    shared,
+    batching,
+    render,
+    ageS,
+    staleS,
+    isRestored,
+    isWithheld,
+    onRefreshed,
+    onTrouble,
+  } = options
   /** By guid, the oldest first. */
   const flights = new Map<string, Flight>()
   /** What has changed, in the order it will be asked for; and what of it is being asked for now. */
@@ -85,6 +106,8 @@ export function createLookup(options: LookupOptions): Lookup {
   let waiting = 0
   /** After a failure what has changed is asked for again only then; clients are answered before. */
   let staleRetryAt = 0
+
+  const counts = { hits: 0, misses: 0 }
 
   const batches = createBatcher({
     sizeMax: batching ? BATCH_GUIDS_MAX : 1,
@@ -104,7 +127,7 @@ export function createLookup(options: LookupOptions): Lookup {
 
   function fetch(guid: string, done: (found: Found | undefined) => void): void {
     if (unknown.has(guid) && ageS() === 0) {
-      done({ tier: 'memory', ageS: undefined })
+      done({ tier: 'memory', ageS: told(staleS()) })
       return
     }
     if (waiting >= COLD_WAITING_MAX) {
@@ -126,7 +149,7 @@ export function createLookup(options: LookupOptions): Lookup {
   async function askShared(tier: Shared, guids: readonly string[]): Promise<void> {
     const { generation } = render()
     const entries = await tier.get(guids, generation)
-    const stale = ageS() > 0 ? { ageS: ageS(), isWithheld: isWithheld() } : { ageS: undefined }
+    const how = { tier: 'memcached', ageS: told(staleS()), isWithheld: isWithheld() } as const
     for (const guid of guids) {
       const entry = entries.get(guid)
       // Since it was asked for, the add-on may have changed.
@@ -135,7 +158,7 @@ export function createLookup(options: LookupOptions): Lookup {
         continue
       }
       memory?.put({ memory: entry, at: 0 })
-      finish(guid, { tier: 'memcached', ...stale, entry: { memory: entry, at: 0 } })
+      finish(guid, { ...how, entry: { memory: entry, at: 0 } })
     }
   }
 
@@ -161,9 +184,10 @@ export function createLookup(options: LookupOptions): Lookup {
    * add-on that is known to have changed since they might offer what was withdrawn.
    */
   function takeOld(guids: readonly string[], { offers, counter }: Answered): void {
+    const isForgotten = isWithheld() || (isRestored && counter < timeline.floor)
     for (const guid of guids) {
       const offer = offers.get(guid)
-      const isOutdated = memory?.has(guid) || counter < timeline.lastChangeOf(guid)
+      const isOutdated = isForgotten || memory?.has(guid) || counter < timeline.lastChangeOf(guid)
       const old: Found = { tier: 'replica', ageS: Math.max(1, ageS()), ...(offer && { offer }) }
       finish(guid, isOutdated ? fallback(guid) : old)
       if (refreshing.has(guid)) stale.add(guid)
@@ -212,9 +236,12 @@ export function createLookup(options: LookupOptions): Lookup {
       staleRetryAt = performance.now() + STALE_RETRY_MS
       for (const guid of lacking) refreshing.add(guid)
     }
+    // While the feed is silent, whoever answers here is as far as what was seen.
+    const lateness = ageS() > 0 ? undefined : told(staleS())
     for (const guid of guids) {
       const offer = offers.get(guid)
-      const found: Found = { tier: 'replica', ageS: undefined, ...(offer && { offer }) }
+      counts[offer === undefined ? 'misses' : 'hits']++
+      const found: Found = { tier: 'replica', ageS: lateness, ...(offer && { offer }) }
       finish(guid, found, outdated.has(guid) ? askedAt : undefined)
       if (refreshing.has(guid)) stale.add(guid)
     }
@@ -303,6 +330,8 @@ export function createLookup(options: LookupOptions): Lookup {
     },
     refreshing,
     batches,
+    sharedBatches,
+    counts,
     get waiting() {
       return waiting
     },
@@ -314,6 +343,11 @@ export function createLookup(options: LookupOptions): Lookup {
       for (const guid of [...flights.keys()]) finish(guid, undefined)
     },
   }
+}
+
+/** As `Found` has it. */
+function told(seconds: number): number | undefined {
+  return seconds === 0 ? undefined : seconds
 }
 
 function knowsApplications(offer: Offer | undefined, ids: ReadonlySet<number>): boolean {

@@ -10,6 +10,7 @@ import { type NumberedChange, type ReloadReason, startTail, type Tail, Timeline 
 import {
   BATCHES_MAX,
   COLD_MS_MAX,
+  LAG_MS_MAX,
   LOAD_RETRY_MS,
   MEMCACHED_TTL_S,
   OLDER_KEPT_MS,
@@ -66,6 +67,8 @@ export interface Tiers {
   readonly archive: Archive | undefined
   /** Seconds since a replica that isn't behind was in touch; 0 while one is. */
   ageS(): number
+  /** The same, or by how many seconds all replicas are late. */
+  staleS(): number
   close(): Promise<void>
 }
 
@@ -77,8 +80,8 @@ const NOBODY = ''
 
 export interface FoundPackage {
   readonly digest: string
-  /** Present where nobody could be asked and this is what is held. */
-  readonly ageS: number | undefined
+  /** Where this may be old: how it came about, as `Cache-Status` has it. */
+  readonly staleStatus: string | undefined
   /** Bytes; undefined where only a database could tell. */
   readonly size: number | undefined
 }
@@ -130,6 +133,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     batching,
     render: () => ({ siteUrl, applications: [...applications.byGuid.values()], generation }),
     ageS,
+    staleS,
+    isRestored: restored !== undefined,
     isWithheld: () => ageS() > snapshotAgeMaxS,
     onRefreshed(refreshed) {
       archive?.noteRefreshed(refreshed)
@@ -160,17 +165,24 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     return isFresh() ? 0 : Math.max(1, Math.round((Date.now() - trueAt) / 1_000))
   }
 
+  /** Where all replicas are late they are followed all the same, and it is said. */
+  function staleS(): number {
+    const lateMs = tail.lagMs ?? 0
+    return ageS() || (lateMs > LAG_MS_MAX ? Math.round(lateMs / 1_000) : 0)
+  }
+
   function updateStanding(): void {
     const age = ageS()
+    const stale = staleS()
     if (age === 0) trueAt = Date.now()
-    standing.isStale = age > 0
+    standing.isStale = stale > 0
     standing.isWithheld = age > snapshotAgeMaxS
     standing.isComplete =
       age === 0 && complete !== undefined && complete.evictions === memory?.evictions && lookup.refreshing.size === 0
-    if (age === staleForS) return
-    staleForS = age
-    standing.cacheStatus = cacheStatus('memory', age === 0 ? undefined : age)
-    standing.headers = age === 0 ? freshHeaders : new ReadyHeaders(standing.cacheStatus)
+    if (stale === staleForS) return
+    staleForS = stale
+    standing.cacheStatus = cacheStatus('memory', stale === 0 ? undefined : stale)
+    standing.headers = stale === 0 ? freshHeaders : new ReadyHeaders(standing.cacheStatus)
   }
 
   const archive = memory && openArchiveOrNot()
@@ -295,13 +307,14 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   // The first clients shall not wait for connections.
   const connected = Promise.allSettled(Array.from({ length: BATCHES_MAX }, () => source.ask([NOBODY])))
   // A moment for the feed: a worker that has something to serve should know at once how old it is.
-  for (const giveUpAt = performance.now() + START_WAIT_MS; performance.now() < giveUpAt && !isFresh(); ) await sleep(10)
+  for (const giveUpAt = performance.now() + START_WAIT_MS; performance.now() < giveUpAt && staleS() > 0; )
+    await sleep(10)
   await connected
   updateStanding()
 
   const packageStatement = readStatement('download')
   async function findPackage(fileId: number): Promise<FoundPackage | undefined> {
-    let old: Omit<FoundPackage, 'ageS'> | undefined
+    let old: FoundPackage | undefined
     try {
       const { rows, isBehind } = await replicas.queryAt({
         statement: packageStatement,
@@ -312,19 +325,28 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
       })
       const [row] = rows
       const digest = (row?.package as string | null) ?? undefined
-      const found = digest === undefined ? undefined : { digest, size: (row?.size as number | null) ?? undefined }
-      if (!isBehind) return found && { ...found, ageS: undefined }
-      old = found
+      const found = digest && { digest, size: (row?.size as number | null) ?? undefined }
+      const stale = isBehind ? Math.max(1, ageS()) : staleS()
+      const answer = found && { ...found, staleStatus: stale > 0 ? cacheStatus('replica', stale) : undefined }
+      if (!isBehind) return answer || undefined
+      const counter = Number(row?.counter)
+      const isForgotten = restored !== undefined && counter < timeline.floor
+      if (answer && !isForgotten && counter >= timeline.lastChangeOf(row?.guid as string)) old = answer
     } catch (error) {
       if (memory === undefined) throw error
     }
     // Nobody who is up to date can be asked. What may have been withdrawn since is not handed out.
     const known = await memory?.findPackage(fileId)
-    if (memory === undefined && old !== undefined) return { ...old, ageS: Math.max(1, ageS()) }
-    if (known === undefined || known.isOutdated || standing.isWithheld) {
+    const found = known && {
+      digest: known.digest,
+      size: undefined,
+      staleStatus: cacheStatus('memory', Math.max(1, ageS())),
+    }
+    const usable = known?.isOutdated ? undefined : (found ?? old)
+    if (usable === undefined || standing.isWithheld) {
       throw new VersioncheckError('database_unreachable', 'Nobody can tell whether this file is public.')
     }
-    return { digest: known.digest, size: undefined, ageS: Math.max(1, ageS()) }
+    return usable
   }
 
   async function close(): Promise<void> {
@@ -351,6 +373,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     timeline,
     archive,
     ageS,
+    staleS,
     close,
   }
 }

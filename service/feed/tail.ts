@@ -151,7 +151,8 @@ export function startTail(options: TailOptions): Tail {
       if (relation === 'foreign' || relation === 'lost') return
       isBehind = relation === 'behind'
       if (relation === 'gap' || !state.isWhole) reload('gap', state.position)
-      else if (relation === 'ahead' && state.changes.length > 0) take(state)
+      // One that is behind what others have answered may be ahead of what was followed.
+      else if (state.changes.length > 0) take(state)
       if (timeline.position.counter >= state.position.counter) {
         if (!isBehind) options.onCaughtUp()
         if (closing.signal.aborted || (isBehind && replicas.count > 1)) return
@@ -209,7 +210,9 @@ export function startTail(options: TailOptions): Tail {
       }
       at = (changes.at(-1) as NumberedChange).number
     }
-    if (at >= position.counter) timeline.floor = Math.min(from, position.counter)
+    // A replica that hasn't got all of it is left for the next one.
+    if (at < position.counter) return
+    timeline.floor = Math.min(from, position.counter)
     hasLearnt = true
   }
 

@@ -31,8 +31,8 @@ interface Found {
   readonly digest: string
   /** When it was taken in; undefined where nobody could be asked. */
   readonly size: number | undefined
-  /** Present where nobody could be asked, for so many seconds: it may have been withdrawn since. */
-  readonly ageS: number | undefined
+  /** The `Cache-Status` where nobody who is up to date could be asked: it may have been withdrawn since. */
+  readonly staleStatus: string | undefined
 }
 
 /** What of the request is needed after its handler has returned. */
@@ -128,14 +128,14 @@ async function send(
   flight: Flight,
   file: FileHandle,
   size: number,
-  { digest, ageS }: Found,
+  { digest, staleStatus }: Found,
   wanted: Wanted,
 ): Promise<void> {
   const etag = `"${digest}"`
   const { head, closing, ifNoneMatch, ifRange, range } = wanted
   if (ifNoneMatch !== '' && (ifNoneMatch.includes(etag) || ifNoneMatch.trim() === '*')) {
     flight.answer((res) => {
-      writeHeaders(res, 304, etag, ageS)
+      writeHeaders(res, 304, etag, staleStatus)
       endWithoutBody(res, closing)
     })
     return
@@ -152,7 +152,7 @@ async function send(
   const status = part === 'whole' ? 200 : 206
   const { first, last } = part === 'whole' ? { first: 0, last: size - 1 } : part
   const begin = (res: HttpResponse) => {
-    writeHeaders(res, status, etag, ageS)
+    writeHeaders(res, status, etag, staleStatus)
     res.writeHeader('Content-Type', 'application/x-xpinstall')
     res.writeHeader('X-Content-Type-Options', 'nosniff')
     res.writeHeader('Accept-Ranges', 'bytes')
@@ -171,9 +171,9 @@ async function send(
 }
 
 /** `no-cache`: kept by caches, but asked about each time, since a file may be withdrawn. */
-function writeHeaders(res: HttpResponse, status: number, etag: string, ageS: number | undefined): void {
+function writeHeaders(res: HttpResponse, status: number, etag: string, staleStatus: string | undefined): void {
   res.writeStatus(statusLine(status)).writeHeader('ETag', etag).writeHeader('Cache-Control', 'no-cache')
-  if (ageS !== undefined) res.writeHeader('Cache-Status', `versioncheck; hit; ttl=-${ageS}; detail=memory; stale`)
+  if (staleStatus !== undefined) res.writeHeader('Cache-Status', staleStatus)
 }
 
 /** Sends bytes `first` to `last`; resolves when all are handed over or the client has gone. */
@@ -186,7 +186,12 @@ async function stream(
   const total = last - first + 1
   const buffer = Buffer.allocUnsafe(Math.min(DOWNLOAD_CHUNK_BYTES, total))
   for (let sent = 0; sent < total; ) {
-    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, total - sent), first + sent)
+    const { bytesRead } = await file
+      .read(buffer, 0, Math.min(buffer.length, total - sent), first + sent)
+      .catch((error: unknown) => {
+        if (sent > 0) flight.broke(error)
+        throw error
+      })
     if (bytesRead === 0) {
       // The file is shorter than it was: a cut connection is an honest answer, a short body is not.
       flight.cut()
@@ -208,9 +213,19 @@ function handOver(
   begin: ((res: HttpResponse) => void) | undefined,
 ): Promise<void> {
   const { res } = flight
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     flight.onAborted = resolve
-    res.cork(() => {
+    // The library ends the process where an error comes out of one of these.
+    const guarded = <T>(work: () => T, otherwise: T): T => {
+      try {
+        return work()
+      } catch (error) {
+        flight.broke(error)
+        reject(error)
+        return otherwise
+      }
+    }
+    const write = () => {
       begin?.(res)
       const chunkStart = res.getWriteOffset()
       const [taken] = res.tryEnd(chunk, total)
@@ -219,7 +234,7 @@ function handOver(
         return
       }
       let waiting = true
-      res.onWritable((writtenTo) => {
+      const writeRest = (writtenTo: number) => {
         if (!waiting) return true
         const [takenNow] = res.tryEnd(chunk.subarray(writtenTo - chunkStart), total)
         if (takenNow) {
@@ -227,7 +242,9 @@ function handOver(
           resolve()
         }
         return takenNow
-      })
-    })
+      }
+      res.onWritable((writtenTo) => guarded(() => writeRest(writtenTo), true))
+    }
+    res.cork(() => guarded(write, undefined))
   })
 }

@@ -31,11 +31,16 @@ export class Flight {
       try {
         write(this.res)
       } catch (error) {
-        this.flights.onThrown(error)
-        this.cut()
+        this.broke(error)
       }
     })
     this.landed()
+  }
+
+  /** An error came up while it was written. */
+  broke(error: unknown): void {
+    this.flights.onThrown(error)
+    this.cut()
   }
 
   /** The answer was written piece by piece, to its end. */

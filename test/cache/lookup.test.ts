@@ -42,6 +42,8 @@ interface BenchOptions {
   readonly shared?: ReadonlyMap<string, EntryMemory>
   readonly render?: LookupOptions['render']
   readonly ageS?: LookupOptions['ageS']
+  readonly staleS?: LookupOptions['staleS']
+  readonly isRestored?: boolean
   readonly isWithheld?: LookupOptions['isWithheld']
 }
 
@@ -83,6 +85,8 @@ function prepare(t: Pick<Test, 'teardown'>, { memory = emptyMemory(), shared, ..
     batching: true,
     render: () => ({ ...rendering, generation: 'g' }),
     ageS: () => 0,
+    staleS: () => 0,
+    isRestored: false,
     isWithheld: () => false,
     onRefreshed: (some) => void refreshed.push(...some),
     onTrouble: (error) => void troubles.push(error),
@@ -300,6 +304,28 @@ t.test('nor is one given that is known to be older than the last change of its a
   t.match(asked[1]?.found, [{ tier: 'replica' }])
 })
 
+t.test('nor by a worker that began with what another kept, of before that was true', async (t) => {
+  for (const isRestored of [false, true]) {
+    const bench = prepare(t, { isRestored })
+    const { found } = bench.ask('withdrawn@x')
+    await turn()
+    await bench.questions[0]?.answer(9, ['withdrawn@x'], { isBehind: true })
+    if (isRestored) t.strictSame(found, [undefined])
+    else t.match(found, [{ tier: 'replica' }])
+  }
+})
+
+t.test('where all replicas are late, that is told of what they answer', async (t) => {
+  const bench = prepare(t, { staleS: () => 60 })
+  const asked = ['a@x', 'nobody@x'].map(bench.ask)
+  await turn()
+  await bench.questions[0]?.answer(10, ['a@x'])
+  t.match(asked[0]?.found, [{ tier: 'replica', ageS: 60 }])
+  t.match(asked[1]?.found, [{ tier: 'replica', ageS: 60 }])
+  t.match(bench.ask('nobody@x').found, [{ tier: 'memory', ageS: 60 }])
+  t.match(bench.lookup.counts, { hits: 1, misses: 1 })
+})
+
 t.test('an answer that can not be taken is no answer: nobody waits for it in vain', async (t) => {
   let isBroken = true
   const render = () => {
@@ -325,9 +351,15 @@ t.test('an answer that can not be taken is no answer: nobody waits for it in vai
 t.test('while nobody can be asked, what memcached has is marked, and in the end withheld', async (t) => {
   const shared = new Map([['a@x', entryOf({ guid: 'a@x' }, 10).memory]])
   let ageS = 0
-  const bench = prepare(t, { shared, memory: undefined, ageS: () => ageS, isWithheld: () => ageS > 100 })
+  const bench = prepare(t, {
+    shared,
+    memory: undefined,
+    ageS: () => ageS,
+    staleS: () => ageS,
+    isWithheld: () => ageS > 100,
+  })
   for (const [age, expected] of [
-    [0, { tier: 'memcached', ageS: undefined }],
+    [0, { tier: 'memcached', ageS: undefined, isWithheld: false }],
     [7, { tier: 'memcached', ageS: 7, isWithheld: false }],
     [101, { tier: 'memcached', ageS: 101, isWithheld: true }],
   ] as const) {

@@ -8,6 +8,7 @@ import { openLog } from '../../service/observe/index.ts'
 import { observe, startClients, until } from '../harness/clients.ts'
 import { ask, FIREFOX } from '../harness/http.ts'
 import { runCatalog, startServer } from '../harness/server.ts'
+import { judgeWaits, watchStalls } from '../harness/stalls.ts'
 
 const GUID = 'known@clients.test'
 const server = await startServer(t)
@@ -44,6 +45,7 @@ t.test('more clients than its accept queue holds, while it stands still', async 
 
 t.test('slow readers: a hundred clients that ask for much and read nothing', async (t) => {
   const before = server.residentMib()
+  const stalls = watchStalls(t)
   const clients = startClients(server.url, [GUID])
   t.teardown(() => clients.stop())
   const slow = await Promise.all(Array.from({ length: 100 }, open))
@@ -61,6 +63,7 @@ t.test('slow readers: a hundred clients that ask for much and read nothing', asy
     seen.every(({ version }) => version === '1.0'),
     `${seen.length} others were answered`,
   )
+  judgeWaits(t, seen, stalls)
   const grown = server.residentMib() - before
   t.ok(grown < 60, `memory grew by ${Math.round(grown)} MiB`)
   const [one] = slow as [Socket]

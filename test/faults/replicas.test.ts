@@ -139,7 +139,14 @@ t.test('all replicas are late: checks go on, and what was edited meanwhile arriv
     await Promise.all(databases.replicas.map((replica) => replica.lagBy(3_600)))
     await setFileStatus(editor, guid, '1.0', 'disabled')
     await sleep(LAG_MS_MAX + 2_000)
-    t.equal((await observe(server.url, guid)).text, before.text, 'no replica has the edit')
+    const late = await observe(server.url, guid)
+    t.equal(late.text, before.text, 'no replica has the edit')
+    t.match(late.cacheStatus, STALE, 'it says so')
+    const { update_link: link } = JSON.parse(before.text).addons[guid].updates[0]
+    const download = await ask(server.url, new URL(link).pathname)
+    t.equal(download.status, 200, 'the download works')
+    t.match(download.headers['cache-status'], /; stale$/)
+    t.equal((await observe(server.url, 'nobody@faults.test')).status, 200)
     await Promise.all(databases.replicas.map((replica) => replica.lagBy(0)))
     await until('the edit arrives', async () => (await observe(server.url, guid)).version === undefined)
   })
@@ -160,6 +167,12 @@ for (const [how, version] of [
       else databases.primary.pause()
       const { code } = await runCatalog(['addon', 'disable', id, '--yes'], environment)
       t.equal(code, 4, 'unavailable')
+      await until('that replicas may be late is said', async () =>
+        STALE.test((await observe(server.url, id)).cacheStatus),
+      )
+      const { text } = await observe(server.url, id)
+      const { update_link: link } = JSON.parse(text).addons[id].updates[0]
+      t.equal((await ask(server.url, new URL(link).pathname)).status, 200, 'its download works')
       if (how === 'killed') await databases.primary.start()
       else databases.primary.resume()
     })
