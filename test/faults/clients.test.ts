@@ -45,9 +45,6 @@ t.test('more clients than its accept queue holds, while it stands still', async 
 
 t.test('slow readers: a hundred clients that ask for much and read nothing', async (t) => {
   const before = server.residentMib()
-  const stalls = watchStalls(t)
-  const clients = startClients(server.url, [GUID])
-  t.teardown(() => clients.stop())
   const slow = await Promise.all(Array.from({ length: 100 }, open))
   t.teardown(() => {
     for (const socket of slow) socket.destroy()
@@ -57,6 +54,11 @@ t.test('slow readers: a hundred clients that ask for much and read nothing', asy
     socket.pause()
     socket.write(REQUEST.repeat(500))
   }
+  // 50,000 answers take a moment to be made.
+  await observe(server.url, GUID)
+  const stalls = watchStalls(t)
+  const clients = startClients(server.url, [GUID])
+  t.teardown(() => clients.stop())
   await sleep(1_000)
   const seen = await clients.stop()
   t.ok(
