@@ -20,13 +20,22 @@ export function makeFolder(path: string): void {
 /** One level after the other: Node's `recursive` never ends where a folder that is there can't have another one in it, as /proc. */
 function makeLevels(path: string): void {
   try {
+    makeLevel(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    makeLevels(dirname(path))
+    makeLevel(path)
+  }
+}
+
+/** Another process may make the same one at the same moment. */
+function makeLevel(path: string): void {
+  try {
     mkdirSync(path)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST' && statSync(path).isDirectory()) return
-    if (code !== 'ENOENT' || dirname(path) === path) throw error
-    makeLevels(dirname(path))
-    mkdirSync(path)
+    if (code !== 'EEXIST' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error
   }
 }
 

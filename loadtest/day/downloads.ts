@@ -24,6 +24,8 @@ const CONNECTIONS = 32
 const WARM_UP_S = 3
 const SAMPLE_MS = 250
 const GROWTH_MIB_MAX = 16
+/** More than that over what it has before: files are read as they are sent, a piece for each connection at a time. */
+const PEAK_MIB_MAX = 48
 
 export async function runDownloads({ folder, seconds, progress }: DayRun): Promise<Report> {
   const home = resolve(folder, 'downloads')
@@ -70,6 +72,7 @@ export async function runDownloads({ folder, seconds, progress }: DayRun): Promi
         checks: [
           { what: 'errors', value: result.errors, atMost: 0 },
           { what: 'gigabits a second a core', value: gigabits / (result.cpuUs / 1e6), atLeast: 1 },
+          { what: 'MiB more at the most than before', value: Math.max(0, most - before), atMost: PEAK_MIB_MAX },
           { what: 'MiB more after than before', value: Math.max(0, after - before), atMost: GROWTH_MIB_MAX },
         ],
         raw: { ...result, packageBytes: content.length, beforeMib: before, mostMib: most, afterMib: after },

@@ -7,6 +7,7 @@ import {
   type Bench,
   countIn,
   median,
+  missedOf,
   type Program,
   pin,
   prepareBench,
@@ -68,7 +69,7 @@ export async function runGrowth({ folder, growth, seconds, progress }: DayRun): 
       cpuUs: median(cpuOf(addons)),
       residentMib: residentMib(program.pid),
     }))
-    const missed = await Promise.all(started.map(({ program }) => countIn('replica')(program)))
+    const missed = await Promise.all(started.map(async ({ program }) => missedOf(await readMetrics(program))))
     const [least, most] = [growth[0] as number, growth.at(-1) as number]
     const ratioTo = (addons: number) => ratioOf(cpuOf(addons), cpuOf(least)).median
     return {

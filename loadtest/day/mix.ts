@@ -20,7 +20,7 @@ import {
 } from '../measure/index.ts'
 import { drawByUsers } from '../traffic/index.ts'
 import { entriesFor } from './memory-size.ts'
-import { type DayRun, number, withCpu } from './run.ts'
+import { type DayRun, LATE_MS_MAX, number, withCpu } from './run.ts'
 
 const RATE = 8_000
 const MISSES = 0.2
@@ -53,11 +53,13 @@ export async function runMix({ addons, folder, seconds, progress }: DayRun): Pro
           ['CPU us a check, service', result.cpuUs.toFixed(1)],
           ['p50, p99, p99.9 ms', [result.p50, result.p99, result.p999].map((ms) => ms.toFixed(2)).join(', ')],
           ['max ms', result.max.toFixed(1)],
+          ['the generator itself was late, p99 ms', result.lateP99.toFixed(0)],
         ],
         checks: [
           { what: 'errors', value: result.errors, atMost: 0 },
           { what: 'p99 ms', value: result.p99, atMost: 10 },
           { what: 'part of the rate that was reached', value: result.rate / RATE, atLeast: 0.98 },
+          { what: 'the generator itself was late, p99 ms', value: result.lateP99, atMost: LATE_MS_MAX },
           {
             what: 'part of the checks that missed memory',
             value: misses,

@@ -21,6 +21,9 @@ export const RATE = Math.round(2_000_000_000 / 86_400)
 export const SERVER_PROCESSOR = '0'
 export const GENERATOR_PROCESSOR = '1'
 
+/** Of a generator that keeps to its rate, the 99th percentile: it waits whole milliseconds, and shares the machine. */
+export const LATE_MS_MAX = 5
+
 const SLICE_S_MAX = 5
 
 /** What has `seconds` takes turns with what it is compared with: what disturbs the machine for a while falls on all alike. */

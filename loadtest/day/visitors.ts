@@ -6,7 +6,7 @@
  * either. (wrk counts a connection that is closed on demand as broken, and resumes; a generator in Node opens half as many.)
  */
 
-import { execFile } from 'node:child_process'
+import { type ExecFileException, execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -36,7 +36,7 @@ export interface VisitOptions {
 export interface VisitResult {
   /** Checks that were answered rightly. */
   readonly requests: number
-  /** That were opened. */
+  /** That h2load was told to open; it doesn't say how many it has. */
   readonly connections: number
   /** Checks a second. */
   readonly rate: number
@@ -61,7 +61,7 @@ export function requireH2load(): void {
 }
 
 /**
- * What profiles ask for: the checks of `talk`, without what is malformed. h2load begins every connection with the first path of its
+ * What profiles ask for: the checks of `talk`, without those that must be refused. h2load begins every connection with the first path of its
  * list, so all that come in one turn ask for the same add-ons, those of the next turn for others.
  */
 export function profilesOf(population: Population): string[][] {
@@ -116,14 +116,19 @@ export async function sendVisitors(options: VisitOptions): Promise<VisitResult> 
     ...['--connection-inactivity-timeout', `${WAIT_S_MAX}s`],
   ])
   try {
+    const timeout = (seconds * LONGER_MAX + WAIT_S_MAX) * 1_000
     const running = promisify(execFile)(program, args, {
       env: { ...process.env, OPENSSL_CONF: openssl },
       maxBuffer: OUTPUT_BYTES_MAX,
-      timeout: (seconds * LONGER_MAX + WAIT_S_MAX) * 1_000,
+      timeout,
     })
     endWithUs(running.child)
     const generator = watchCpu(running.child.pid as number)
-    const { stdout } = await running.finally(generator.stop)
+    const { stdout } = await running
+      .catch((error: unknown) => {
+        throw new Failure(`h2load, asking ${url}, ${reasonOf(error, timeout)}`, error)
+      })
+      .finally(generator.stop)
     if (url.startsWith('https:') && !/^TLS Protocol: TLSv1\.2$/m.test(stdout))
       throw new Failure(`h2load didn't speak TLS 1.2 with ${url}:\n${stdout.slice(0, SHOWN)}`, undefined)
     const told = readOutput(stdout)
@@ -147,6 +152,14 @@ export async function sendVisitors(options: VisitOptions): Promise<VisitResult> 
 
 const SHOWN = 2_000
 
+/** Why there is no output of h2load. */
+export function reasonOf(error: unknown, timeoutMs: number): string {
+  const { killed, code, message, stderr = '' } = error as ExecFileException & { readonly stderr?: string }
+  if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return 'said more than can be read.'
+  if (killed) return `had not ended after ${timeoutMs / 1_000} s.`
+  return `ended with ${code}: ${(stderr.trim() || message).slice(0, SHOWN)}`
+}
+
 /** What h2load says at its end. */
 export function readOutput(text: string): {
   readonly seconds: number
@@ -167,7 +180,7 @@ export function readOutput(text: string): {
   }
 }
 
-/** Longer ones are written as `1m30s`, which no turn lasts. */
+/** h2load has no longer units: a minute and a half is `90.00s`. */
 function milliseconds(text: string): number {
   const [, value, unit] = /^([\d.]+)(us|ms|s)$/.exec(text) ?? []
   return Number(value) * { us: 0.001, ms: 1, s: 1_000 }[(unit ?? 'ms') as 'us' | 'ms' | 's']

@@ -26,6 +26,9 @@ export interface LadderOptions {
 export async function climb(options: LadderOptions, root: string): Promise<boolean> {
   const { addons, rounds, seconds, folder } = options
   const progress = (line: string) => process.stderr.write(`${line}\n`)
+  // Not after all has been measured.
+  const report = options.report ?? join(folder, 'ladder')
+  makeFolder(report)
   const bench = await prepareBench(folder, addons, progress)
   const begunAt = performance.now()
   const measured = await runLadder({ bench, rounds, seconds, progress })
@@ -34,8 +37,6 @@ export async function climb(options: LadderOptions, root: string): Promise<boole
   const chart = await drawLadder({ steps: stepsOf(ladder), footnote: originOf(saved) })
   const figures = `${JSON.stringify(saved, null, 1)}\n`
 
-  const report = options.report ?? join(folder, 'ladder')
-  makeFolder(report)
   writeFileSync(join(report, 'ladder.json'), figures)
   writeFileSync(join(report, 'ladder.svg'), chart)
   writeFileSync(join(report, 'ladder.md'), `${tableOf(ladder)}\n${originOf(saved)}\n`)

@@ -56,6 +56,7 @@ export function judge({ runs, memcachedHits, memoryMisses, rounds, seconds, minu
       value: times('pooled', 'batched', together),
       atLeast: 5,
     },
+    { what: 'memory, of the rate of limit', value: times('memory', 'limit', rate), atLeast: 0.85 },
     { what: 'processor time of limit, of that of memory', value: times('limit', 'memory', together), atLeast: 0.85 },
     { what: 'errors', value: errors, atMost: 0 },
     { what: "part of memcached's checks that memcached had", value: memcachedHits, atLeast: 0.9 },

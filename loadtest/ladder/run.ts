@@ -17,8 +17,10 @@ import {
   load,
   type Memcached,
   meanBodyBytes,
+  missedOf,
   type Program,
   pause,
+  type RequestFile,
   readMetrics,
   requestPaths,
   startBare,
@@ -118,7 +120,7 @@ async function runCold(run: LadderRun, batched: Program) {
     const after = await readMetrics(viaMemcached)
     const rise = (tier: string) => {
       const name = `versioncheck_checks_total{tier="${tier}"}`
-      return (after.get(name) ?? 0) - (before.get(name) ?? 0)
+      return (after.get(name) ?? Number.NaN) - (before.get(name) ?? Number.NaN)
     }
     return { runs, memcachedHits: rise('memcached') / (rise('memcached') + rise('replica')) }
   } finally {
@@ -134,9 +136,10 @@ async function runWarm(run: LadderRun) {
     SITE_URL: bench.siteUrl,
     DATA_DIR: `${bench.dataDir}-memory`,
   })
-  const requests = writeRequests(requestPaths(bench.all, drawByUsers(bench.all)))
+  let requests: RequestFile | undefined
   let limit: Program | undefined
   try {
+    requests = writeRequests(requestPaths(bench.all, drawByUsers(bench.all)))
     progress('waiting until all add-ons are in memory')
     await untilComplete(memory)
     limit = await startBare(await meanBodyBytes(memory, requestPaths(bench.all, drawByUsers(bench.all))), {})
@@ -145,10 +148,9 @@ async function runWarm(run: LadderRun) {
       limit: { program: limit, pids: [limit.pid], behind: [] },
     }
     const runs = await askAll(climbers, requests, run)
-    const metrics = await readMetrics(memory)
-    return { runs, memoryMisses: metrics.get('versioncheck_checks_total{tier="replica"}') ?? 0 }
+    return { runs, memoryMisses: missedOf(await readMetrics(memory)) }
   } finally {
-    requests.remove()
+    requests?.remove()
     await limit?.stop()
     await memory.stop()
   }

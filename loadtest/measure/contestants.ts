@@ -32,6 +32,12 @@ export function countIn(tier: string): (program: Program) => Promise<number> {
   return async (program) => (await readMetrics(program)).get(`versioncheck_checks_total{tier="${tier}"}`) ?? Number.NaN
 }
 
+/** The checks that memory had not: what it knows not to be ours it has, where it holds all; what is malformed asks for nothing. */
+export function missedOf(metrics: ReadonlyMap<string, number>): number {
+  const count = (tier: string) => metrics.get(`versioncheck_checks_total{tier="${tier}"}`) ?? Number.NaN
+  return count('memcached') + count('replica') + count('none')
+}
+
 /** Without turns: for latencies, which a generator that is held now and then can't tell. */
 export async function eachByItself<Name extends string>(
   contestants: Readonly<Record<Name, Contestant>>,

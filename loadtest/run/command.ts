@@ -20,7 +20,7 @@ import { type CapacityReport, describeCapacity, findCapacity, GENERATOR_BUSY } f
 import { errorsOf, offer, type Second } from './offer.ts'
 import { secondOpinion } from './opinion.ts'
 import type { Arrival, Plan } from './plan.ts'
-import { atSpeed, readLog } from './replay.ts'
+import { readLog } from './replay.ts'
 import { describeMachine, describeRun, type Gate, gateHolds, type RunReport, writeReport } from './report.ts'
 import { watchServer } from './server.ts'
 
@@ -265,9 +265,8 @@ async function planOf(options: RunOptions): Promise<Planned> {
   const { url, profile, seed, rate, replay, speed, workers, timeout, duration = DURATION_S } = options
   const common = { url, workers, timeout }
   if (replay !== undefined) {
-    const log = await readLog(replay)
-    const whole = atSpeed(log, speed)
-    const counts = options.duration === undefined ? whole : whole.slice(0, Math.ceil(duration * 10))
+    const log = await readLog(replay, speed)
+    const counts = options.duration === undefined ? log.counts : log.counts.slice(0, Math.ceil(duration * 10))
     return {
       plan: {
         ...common,

@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import autocannon from 'autocannon'
 import { build, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
+import { HEADERS as ALL_HEADERS } from '../measure/headers.ts'
 import { type Request, requestsOf } from '../traffic/index.ts'
 import { lifeOf } from './herd.ts'
 import { type Plan, SLICE_MS, type Source } from './plan.ts'
@@ -40,12 +41,8 @@ const UNANSWERED_MS = 1_000
 /** So late the timer that ends a run may be. */
 const END_MS = 500
 const LATENCY_US_MAX = 600_000_000
-const HEADERS = {
-  'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0',
-  Accept: '*/*',
-  'Accept-Language': 'en-US,en;q=0.9',
-  'Accept-Encoding': 'gzip, deflate, br, zstd',
-}
+/** autocannon says by itself that connections are kept. */
+const { Connection: _, ...HEADERS } = ALL_HEADERS
 
 /** autocannon's client, with the events its types leave out. */
 interface Client {

@@ -140,7 +140,8 @@ export function errorsOf({ errors }: Pick<Offered, 'errors'>): number {
 }
 
 function latenciesOf(histogram: Histogram): Latencies {
-  const at = (percentile: number) => histogram.getValueAtPercentile(percentile) / 1_000
+  // Both are rounded, and not alike.
+  const at = (percentile: number) => Math.min(histogram.getValueAtPercentile(percentile), histogram.maxValue) / 1_000
   if (histogram.totalCount === 0) return { p50: 0, p90: 0, p99: 0, p999: 0, max: 0 }
   return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: histogram.maxValue / 1_000 }
 }

@@ -1,7 +1,7 @@
 /** A second opinion: wrk asks the same for a while. What two tools agree upon can be believed. */
 
 import { Failure } from '../failure.ts'
-import { isInstalled, load, offer, writeRequests } from '../measure/index.ts'
+import { isInstalled, load, offer, QUIET_S, writeRequests } from '../measure/index.ts'
 import { requestsOf } from '../traffic/index.ts'
 import type { Offered } from './offer.ts'
 import type { Plan, Source } from './plan.ts'
@@ -11,8 +11,11 @@ const SECONDS_MAX = 10
 const PATHS = 50_000
 /** Of the larger figure: more than this between them is told. */
 const DIFFERENCE_MAX = 0.15
-/** wrk's arrivals are drawn: of fewer, one time in some thousands chance alone makes so much of a difference. */
-const DUE_MIN = 700
+/**
+ * wrk's arrivals are drawn. Chance alone makes a difference of so many standard deviations once in some thousands of runs; of fewer
+ * than some 700 requests that is more than 15 %.
+ */
+const DEVIATIONS_MAX = 4
 
 /** Undefined where wrk isn't installed. Throws a `Failure` that says why, where wrk can't ask such a thing or gets no answer. */
 export async function secondOpinion(
@@ -31,7 +34,7 @@ export async function secondOpinion(
   try {
     const { rate, p50, p99 } =
       arrival.kind === 'open' ? await offer({ ...asked, rate: arrival.rate }) : await load(asked)
-    const due = arrival.kind === 'open' ? arrival.rate * seconds : undefined
+    const due = arrival.kind === 'open' ? arrival.rate * (seconds - QUIET_S) : undefined
     const warning = warningOf({ autocannon: first.rate, wrk: rate, due })
     return { tool: 'wrk', rate, p50, p99, ...(warning !== undefined && { warning }) }
   } catch (error) {
@@ -62,9 +65,9 @@ export interface Rates {
  * held rate autocannon's are corrected for what a connection could not ask, wrk's begin when a request is sent.
  */
 export function warningOf({ autocannon, wrk, due }: Rates): string | undefined {
-  if (due !== undefined && due < DUE_MIN) return undefined
   const difference = Math.abs(wrk - autocannon) / Math.max(wrk, autocannon)
-  if (difference <= DIFFERENCE_MAX) return undefined
+  const byChance = due === undefined ? 0 : DEVIATIONS_MAX / Math.sqrt(due)
+  if (difference <= Math.max(DIFFERENCE_MAX, byChance)) return undefined
   const why =
     wrk <= autocannon
       ? 'the machine was not quiet'

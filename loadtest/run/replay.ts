@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { Failure } from '../failure.ts'
 import { SLICE_MS } from './plan.ts'
 
-/** What a log has: paths in order, and how many came in each tenth of a second. */
+/** What a log has: paths in order, and how many are to be asked in each tenth of a second. */
 export interface Log {
   readonly paths: readonly string[]
   readonly counts: readonly number[]
@@ -16,7 +16,7 @@ export interface Log {
   readonly passedOver: number
 }
 
-/** Every tenth of a second is kept: of more days one line with a wrong clock would make millions of millions. */
+/** Every tenth of a second that a replay takes is kept: of more days one line with a wrong clock would make millions of millions. */
 const DAYS_MAX = 31
 const DAY_MS = 86_400_000
 
@@ -29,8 +29,11 @@ interface Entry {
 const COMBINED = /\[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})\] "GET (\S+) HTTP\/[\d.]+"/
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
-/** Throws a `Failure` where there is no request in it. */
-export async function readLog(path: string): Promise<Log> {
+/**
+ * `speed`: the log is taken as if it had been written so many times as fast. Throws a `Failure` where there is no request in it, or
+ * where it takes too long.
+ */
+export async function readLog(path: string, speed = 1): Promise<Log> {
   const entries: Entry[] = []
   let passedOver = 0
   try {
@@ -51,22 +54,14 @@ export async function readLog(path: string): Promise<Log> {
   // Logs are written when requests end, some after later ones.
   entries.sort((one, other) => one.at - other.at)
   const [first, last] = [entries[0] as Entry, entries.at(-1) as Entry]
-  if (last.at - first.at > DAYS_MAX * DAY_MS) {
+  if ((last.at - first.at) / speed > DAYS_MAX * DAY_MS) {
     const [from, until] = [first, last].map(({ at }) => new Date(at).toISOString())
     throw new Failure(
-      `${path} goes from ${from} until ${until}: more than ${DAYS_MAX} days. Replay a part of it.`,
+      `${path} goes from ${from} until ${until}: at --speed ${speed} that takes more than ${DAYS_MAX} days. Replay a part of it.`,
       undefined,
     )
   }
-  return { paths: entries.map(({ path: asked }) => asked), counts: countsOf(entries), passedOver }
-}
-
-/** The same log as if it had been written so many times as fast. */
-export function atSpeed({ counts }: Log, speed: number): number[] {
-  const slices: number[] = Array.from({ length: Math.ceil(counts.length / speed) }, () => 0)
-  for (const [slice, count] of counts.entries())
-    slices[Math.floor(slice / speed)] = (slices[Math.floor(slice / speed)] ?? 0) + count
-  return slices
+  return { paths: entries.map(({ path: asked }) => asked), counts: countsOf(entries, speed), passedOver }
 }
 
 function parseCombined(line: string): Entry | undefined {
@@ -104,15 +99,13 @@ function pathOf(target: string): string | undefined {
 }
 
 /** Logs with whole seconds are spread evenly over each. */
-function countsOf(entries: readonly Entry[]): number[] {
+function countsOf(entries: readonly Entry[], speed: number): number[] {
   const first = (entries[0] as Entry).at
   const last = (entries.at(-1) as Entry).at
   const wholeSeconds = entries.every(({ at }) => at % 1_000 === 0)
   const perSecond = 1_000 / SLICE_MS
-  const counts: number[] = Array.from(
-    { length: Math.floor((last - first) / SLICE_MS) + (wholeSeconds ? perSecond : 1) },
-    () => 0,
-  )
+  const length = Math.floor((last - first) / SLICE_MS) + (wholeSeconds ? perSecond : 1)
+  const counts: number[] = Array.from({ length: Math.ceil(length / speed) }, () => 0)
   const seen = new Map<number, number>()
   const inSecond = new Map<number, number>()
   if (wholeSeconds) for (const { at } of entries) inSecond.set(at, (inSecond.get(at) ?? 0) + 1)
@@ -123,7 +116,8 @@ function countsOf(entries: readonly Entry[]): number[] {
       seen.set(at, index + 1)
       slice += Math.floor((index * perSecond) / (inSecond.get(at) as number))
     }
-    counts[slice] = (counts[slice] as number) + 1
+    const asked = Math.floor(slice / speed)
+    counts[asked] = (counts[asked] as number) + 1
   }
   return counts
 }

@@ -1,19 +1,19 @@
 /** The day's pieces: what is promised is judged, shown and kept; what is not understood is told. */
 
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { drawGrowth } from '../../loadtest/day/chart.ts'
 import { describeChecks } from '../../loadtest/day/command.ts'
-import { type Held, judgeHold, missedOf } from '../../loadtest/day/hold.ts'
+import { type Held, judgeHold } from '../../loadtest/day/hold.ts'
 import { entriesFor } from '../../loadtest/day/memory-size.ts'
 import { makePackage } from '../../loadtest/day/package.ts'
 import { partNames } from '../../loadtest/day/parts.ts'
 import { RATE, slicesOf } from '../../loadtest/day/run.ts'
 import { pagesOf, save } from '../../loadtest/day/save.ts'
 import { Random } from '../../loadtest/generate/random.ts'
-import { type Check, holds, type Report, readSaved } from '../../loadtest/measure/index.ts'
+import { type Check, holds, missedOf, type Report, readSaved } from '../../loadtest/measure/index.ts'
 import { drawByUsers, generatedPopulation } from '../../loadtest/traffic/index.ts'
 import { readPackage } from '../../service/catalogue/xpi.ts'
 import { runLoadtest } from '../harness/loadtest.ts'
@@ -66,6 +66,9 @@ t.test("the day's rate holds where turns and the run without a break do", async 
   t.strictSame(missed({ unbroken: held({ rate: RATE * 0.97 }) }), ['the same without a break'])
   t.strictSame(missed({ versioncheck: [held({ p99: 2.1 }), held({ p99: 2.1 })] }), ['p99, of that of the bare library'])
   t.strictSame(missed({ unbroken: held({ p99: 2.1 }) }), ["p99 without a break, of the bare library's median"])
+  for (const changes of [{ bare: [held({ lateP99: 6 }), held({ lateP99: 6 })] }, { unbroken: held({ lateP99: 6 }) }])
+    t.strictSame(missed(changes), ['the generator itself was late, p99 ms'])
+  t.strictSame(missed({ versioncheck: [held({ lateP99: 6 }), held(), held()] }), [], 'one turn of three')
   t.strictSame(missed({ missed: 1 }), ['checks that memory had not'])
 })
 
@@ -161,11 +164,21 @@ t.test('what is not understood is told, with exit code 2', async (t) => {
 })
 
 t.test('a generator that is not there is told before anything is measured', async (t) => {
-  const args = [join(root, 'dist', 'loadtest', 'main.js'), 'day', '--folder', await makeFolder(t)]
-  const { code, stderr } = await runToEnd(spawn(process.execPath, args, { env: { PATH: '' } }))
-  t.equal(code, 1)
-  t.match(stderr, /h2load is not installed\. As root: apt-get install nghttp2-client\./)
-  t.notMatch(stderr, 'hold')
+  const folder = await makeFolder(t)
+  const day = (...more: string[]) => {
+    const args = [join(root, 'dist', 'loadtest', 'main.js'), 'day', '--folder', folder, ...more]
+    return runToEnd(spawn(process.execPath, args, { env: { PATH: '' } }))
+  }
+  for (const [args, message] of [
+    [[], 'h2load is not installed. As root: apt-get install nghttp2-client.'],
+    [['--only', 'tls'], 'h2load is not installed. As root: apt-get install nghttp2-client.'],
+    [['--only', 'growth'], 'wrk is not installed. As root: apt-get install wrk.'],
+  ] as const) {
+    const { code, stderr } = await day(...args)
+    t.equal(code, 1)
+    t.equal(stderr, `loadtest: ${message}\n`, 'and nothing else')
+  }
+  t.strictSame(readdirSync(folder), [], 'nor generated')
 })
 
 t.test('a package is a ZIP file that says which add-on it is', async (t) => {

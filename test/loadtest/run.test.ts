@@ -120,6 +120,52 @@ t.test('a run tells what clients saw and what the server did; its page needs not
   )
 })
 
+t.test('what a run prints', async (t) => {
+  const metricsPort = await freePort()
+  const server = await startServer(t, { METRICS_PORT: String(metricsPort) })
+  let seen = 0
+  let failed = 0
+  // Each tenth check fails on its way. The server is a child of this process, and so among those that are shown.
+  const url = await listen(t, async (request, response) => {
+    if (request.url !== '/__lbheartbeat__' && ++seen % 10 === 0) {
+      failed++
+      response.writeHead(503).end()
+      return
+    }
+    const answer = await fetch(`${server.url}${request.url}`)
+    response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()))
+  })
+  const { code, stdout, stderr } = await loadtest(
+    ...['run', '--url', url, '--profile', 'cold', '--rate', '100', '--duration', '2', '--warm-up', '0'],
+    ...['--no-second-opinion', '--metrics', `http://127.0.0.1:${metricsPort}/metrics`, '--max-errors', '1000'],
+  )
+  t.equal(code, 0, stderr)
+  const figure = (line: RegExp) => Number(line.exec(stdout)?.[1]?.replace(',', ''))
+  t.ok(figure(/^answers +([\d,]+)$/m) > 100, stdout)
+  const rate = figure(/^rate +([\d,]+) a second$/m)
+  t.ok(rate > 60 && rate < 120, `${rate} a second`)
+  const latencies = ['p50', 'p90', 'p99', 'p99\\.9', 'max'].map((name) =>
+    figure(new RegExp(`^${name} +([\\d.]+) ms$`, 'm')),
+  )
+  t.ok(latencies[0] && latencies[0] > 0, `${latencies}`)
+  t.strictSame(
+    latencies,
+    latencies.toSorted((one, other) => one - other),
+  )
+  const errors = figure(/^errors +(\d+)$/m)
+  t.ok(errors > 10 && errors <= failed, `${errors} of ${failed}`)
+  t.equal(figure(/^ {2}status 503 +(\d+)$/m), errors, 'by kind')
+  t.ok(figure(/^from memory +([\d.]+) % \([\d,]+\)$/m) > 0, 'hit ratio by tier')
+  for (const name of ['node main\\.js', 'mariadbd primary', 'mariadbd replica']) {
+    const [, cpu, mib] =
+      new RegExp(`^${name} \\(\\d+\\) +([\\d.]+) % of a processor, ([\\d,]+) MiB$`, 'm').exec(stdout) ?? []
+    t.ok(Number(cpu) >= 0 && Number(mib?.replace(',', '')) > 10, `${name}: ${cpu} %, ${mib} MiB`)
+  }
+  t.match(stdout, /^generator +[\d.]+ % of a processor$/m)
+  t.match(stdout, /^holds +errors: \d+ \(at most 1000\)$/m)
+  t.notMatch(stdout, /NaN|undefined|null/)
+})
+
 t.test('more than 15 % between two tools is told, whichever has reached more', async (t) => {
   for (const due of [undefined, 10_000]) {
     t.equal(warningOf({ autocannon: 1_000, wrk: 860, due }), undefined)
@@ -128,6 +174,8 @@ t.test('more than 15 % between two tools is told, whichever has reached more', a
     t.match(warningOf({ autocannon: 840, wrk: 1_000, due }), /differ by 16 %: autocannon may be .* more --workers/)
   }
   t.equal(warningOf({ autocannon: 100, wrk: 80, due: 300 }), undefined, 'of so few arrivals that is chance')
+  t.match(warningOf({ autocannon: 100, wrk: 70, due: 300 }), /30 %/, 'that is not')
+  t.match(warningOf({ autocannon: 100, wrk: 0, due: 600 }), /100 %/)
   t.match(warningOf({ autocannon: 0, wrk: 80, due: 800 }), /100 %/)
 })
 

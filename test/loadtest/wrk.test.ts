@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { offer, writeRequests } from '../../loadtest/measure/index.ts'
-import { unexpectedOf } from '../../loadtest/measure/offer.ts'
+import { errorsOf, unexpectedOf } from '../../loadtest/measure/offer.ts'
 import { milliseconds } from '../../loadtest/measure/wrk.ts'
 import type { Request } from '../../loadtest/traffic/index.ts'
 
@@ -70,18 +70,54 @@ t.test('a status that is not the right one is an error, each time', async (t) =>
       if (isWrong) wrong++
       response.writeHead(isWrong ? status : (right[`${method} ${url}`] ?? 500)).end()
     })
-    // As many as are under way at the end may be hidden, on a busy machine some dozens.
-    t.ok(errors > 0 && errors <= wrong, `${key}: ${errors} of ${wrong} counted`)
+    t.ok(wrong > RATE / 8, `${key}: ${wrong} times`)
+    t.equal(errors, wrong, key)
   }
 })
 
-t.test('so is a connection that breaks', async (t) => {
-  let broken = 0
-  const { errors } = await offerTo(t, ({ method, url, socket }, response) => {
-    if (url === '/nowhere' && ++broken % 10 === 0) socket.destroy()
+t.test('so is a request that is never answered', async (t) => {
+  let silent = 0
+  const { errors, rate } = await offerTo(t, ({ method, url }, response) => {
+    if (url === '/nowhere') silent++
     else response.writeHead(right[`${method} ${url}`] ?? 500).end()
   })
-  t.ok(errors >= 5, `${errors}`)
+  t.ok(silent > RATE / 8, `${silent} times`)
+  t.equal(errors, silent)
+  t.ok(Math.abs(rate / (RATE * 0.75) - 1) < 0.2, `${rate} a second were answered`)
+})
+
+t.test('so is a connection that breaks, once each', async (t) => {
+  let seen = 0
+  let broken = 0
+  const { errors } = await offerTo(t, ({ method, url, socket }, response) => {
+    if (url === '/nowhere' && ++seen % 10 === 0) {
+      broken++
+      socket.destroy()
+    } else response.writeHead(right[`${method} ${url}`] ?? 500).end()
+  })
+  t.ok(broken >= 5, `${broken} times`)
+  t.equal(errors, broken)
+})
+
+t.test('what was sent is answered, or an error', async (t) => {
+  const counts = { sent: { 200: 10, 404: 5 }, answered: { 200: 10, 404: 5 }, broken: 0, others: 0 }
+  t.equal(errorsOf(counts), 0)
+  t.equal(errorsOf({ ...counts, answered: { 200: 8, 404: 4 } }), 3, 'three never were')
+  t.equal(errorsOf({ ...counts, answered: { 200: 8, 404: 4 }, broken: 2 }), 3, 'two of them since a connection broke')
+  t.equal(
+    errorsOf({ ...counts, broken: 2, others: 3 }),
+    5,
+    'connections that nothing was asked over, or that were not made',
+  )
+  t.equal(errorsOf({ ...counts, answered: { 200: 9, 404: 4, 500: 1 } }), 2)
+})
+
+t.test('the rate is that of the time in which requests were sent', async (t) => {
+  const { rate } = await offerTo(t, ({ method, url }, response) => {
+    response.writeHead(right[`${method} ${url}`] ?? 500).end()
+  })
+  // Of 700 arrivals that are drawn: four standard deviations.
+  t.ok(Math.abs(rate / RATE - 1) < 0.15, `${rate} of ${RATE} a second`)
 })
 
 t.test('times in all units that wrk has', async (t) => {

@@ -65,9 +65,11 @@ t.test('what is expected is judged by the medians of the ratios of each round', 
   t.strictSame(missed(ladderOf({ pooled: [2_500, 100, 190] })), [
     'processor time of pooled, service and database, of that of batched',
   ])
+  t.strictSame(missed(ladderOf({ memory: [67_900, 10, 0] })), ['memory, of the rate of limit'])
   t.strictSame(missed(ladderOf({ memory: [70_000, 10.1, 0] })), ['processor time of limit, of that of memory'])
   t.strictSame(missed(ladderOf({}, { memcachedHits: 0.8 })), ["part of memcached's checks that memcached had"])
-  t.strictSame(missed(ladderOf({}, { memoryMisses: 1 })), ["memory's checks that memory had not"])
+  for (const memoryMisses of [1, Number.NaN])
+    t.strictSame(missed(ladderOf({}, { memoryMisses })), ["memory's checks that memory had not"])
   const late = ['minutes that the ladder took']
   t.strictSame(missed(ladderOf({}, { minutes: 35 })), [])
   t.strictSame(missed(ladderOf({}, { minutes: 35.1 })), late)

@@ -1,7 +1,7 @@
 /** A whole ladder, as its user climbs it, over few add-ons. */
 
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { rungs } from '../../../loadtest/ladder/rungs.ts'
@@ -38,6 +38,16 @@ t.test('every rung is measured, and the table comes last', async (t) => {
   }
   t.match(readFileSync(join(report, 'ladder.svg'), 'utf8'), /^<svg .*<\/svg>\n$/s)
   t.match(readFileSync(join(report, 'ladder.md'), 'utf8'), /^\| 9 limit \|/m)
+})
+
+t.test('a report that could not be written is told before anything is made', async (t) => {
+  const folder = await makeFolder(t)
+  const file = join(folder, 'file')
+  writeFileSync(file, '')
+  const { code, stderr } = await ladder(['--addons', '300', '--folder', join(folder, 'bench'), '--report', file])
+  t.equal(code, 1)
+  t.match(stderr, /^loadtest: The folder .*file can't be made: there is a file in its place\.\n$/)
+  t.notOk(existsSync(join(folder, 'bench')))
 })
 
 t.test('numbers that are none are misuse', async (t) => {
