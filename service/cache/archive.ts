@@ -3,10 +3,9 @@
  * what has changed since. One process of those that share the folder writes snapshots; every one writes a journal of its own.
  */
 
-import { hash } from 'node:crypto'
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { Application } from '../addon/index.ts'
 import { reasonOf } from '../errors.ts'
 import type { Position, ReloadReason, Timeline } from '../feed/index.ts'
@@ -19,31 +18,20 @@ import {
 } from '../limits.ts'
 import { type Lock, tryLock } from '../lock.ts'
 import type { Log } from '../observe/index.ts'
-import { counterOf, guidOf } from '../update/index.ts'
 import { Journal, type JournalRecord, readJournal } from './journal.ts'
+import {
+  filesOf,
+  type Generations,
+  INCOMING_SUFFIX,
+  JOURNAL_SUFFIX,
+  REFUSED_SUFFIX,
+  SNAPSHOT_SUFFIX,
+  snapshotsOf,
+  writtenAt,
+} from './kept-files.ts'
 import type { Refreshed } from './lookup.ts'
 import type { Memory } from './memory.ts'
-import {
-  FORMAT,
-  OLDER_FORMATS,
-  readHead,
-  readSnapshot,
-  type SnapshotHead,
-  seemsWhole,
-  writeSnapshot,
-} from './snapshot.ts'
-
-/** What entries are made with, by a name that begins those of files: others can't be read. */
-export interface Generations {
-  readonly generation: string
-  /** Those of programs before this one, that served the same site. */
-  readonly olderGenerations: readonly string[]
-}
-
-export function generationsOf(siteUrl: string): Generations {
-  const nameOf = (format: string) => hash('sha256', `${format}\n${siteUrl}`, 'base64url').slice(0, 16)
-  return { generation: nameOf(FORMAT), olderGenerations: OLDER_FORMATS.map(nameOf) }
-}
+import { FORMAT, readHead, seemsWhole, writeSnapshot } from './snapshot.ts'
 
 export interface ArchiveOptions extends Generations {
   /** Made where it isn't there. */
@@ -54,18 +42,6 @@ export interface ArchiveOptions extends Generations {
   readonly timeline: Timeline
   readonly state: () => ArchiveState
   readonly log: Log
-}
-
-/** What was found at a start; memory holds its entries. */
-export interface Restored {
-  readonly position: Position
-  readonly trueAt: number
-  readonly isComplete: boolean
-  readonly applications: readonly Application[]
-  /** Guids whose newer state isn't held. */
-  readonly pending: readonly string[]
-  /** By guid, the number of the last change that is known of beyond the position. */
-  readonly changes: ReadonlyMap<string, number>
 }
 
 /** What is to be written of a worker's state, beside its memory. */
@@ -91,138 +67,12 @@ export interface Archive {
   close(): Promise<void>
 }
 
-const SNAPSHOT_SUFFIX = '.snapshot'
-const JOURNAL_SUFFIX = '.journal'
-const REFUSED_SUFFIX = '.refused'
-/** What is being written; or was, by a process that was killed. */
-const INCOMING_SUFFIX = '.new'
 /** Between two tries to become the process that writes snapshots. */
 const ELECTION_MS = 30_000
 /** What was set aside, damaged, is there to be looked at, but not for good. */
 const REFUSED_KEPT_MS = 7 * 86_400_000
 /** A journal that nobody has written to for so long has no owner any more. */
 const ABANDONED_MS = 10 * JOURNAL_MARK_MS
-
-/** Fills an empty memory with the newest state that can be believed; undefined where there is none. */
-export async function restore({
-  folder,
-  generation,
-  memory,
-  log,
-}: Pick<ArchiveOptions, 'folder' | 'generation' | 'memory' | 'log'>): Promise<Restored | undefined> {
-  for (const { path } of snapshotsOf(folder, generation)) {
-    let head: SnapshotHead
-    try {
-      head = await readSnapshot(path, memory)
-    } catch (error) {
-      log.error({ path, reason: reasonOf(error) }, 'a snapshot is refused')
-      setAside(path)
-      continue
-    }
-    const { position, trueAt, pending, changes } = replay(folder, generation, memory, head)
-    const { isComplete, applications } = head
-    return { position, trueAt, isComplete, applications, pending: [...pending], changes }
-  }
-  return undefined
-}
-
-/** Another process that starts may have done it already, and where nothing can be written it is refused each time. */
-function setAside(path: string): void {
-  try {
-    renameSync(path, `${path}${REFUSED_SUFFIX}`)
-  } catch {}
-}
-
-/** Snapshots of a generation, the newest first. */
-function snapshotsOf(folder: string, generation: string): { path: string; counter: number }[] {
-  return filesOf(folder, generation, SNAPSHOT_SUFFIX)
-    .map((path) => ({ path, counter: Number(basename(path).split(' ')[1]) }))
-    .sort((one, other) => other.counter - one.counter || (one.path < other.path ? 1 : -1))
-}
-
-/** When a snapshot was written, by its name. */
-function writtenAt(path: string | undefined): number | undefined {
-  return path === undefined ? undefined : Number.parseInt(basename(path).split(' ')[2] as string, 10)
-}
-
-/** Files that belong to a generation; those of another are another service's. */
-function filesOf(folder: string, generation: string, suffix: string): string[] {
-  let names: string[] = []
-  try {
-    names = readdirSync(folder)
-  } catch {
-    // there is none yet
-  }
-  return names
-    .filter((name) => name.startsWith(`${generation} `) && name.endsWith(suffix))
-    .map((name) => join(folder, name))
-}
-
-interface Replayed {
-  readonly position: Position
-  readonly trueAt: number
-  readonly pending: Set<string>
-  readonly changes: Map<string, number>
-}
-
-/** Applies all journals to what a snapshot held; in any order, since every record bears its counter. */
-function replay(
-  folder: string,
-  generation: string,
-  memory: Memory,
-  head: { readonly position: Position; readonly trueAt: number; readonly pending: readonly string[] },
-): Replayed {
-  const journals = filesOf(folder, generation, JOURNAL_SUFFIX)
-    .map((path) => readJournal(path, FORMAT, generation))
-    .filter((journal) => journal !== undefined)
-  const records = journals.flatMap((journal) => journal.records)
-
-  const gone = new Map<string, number>()
-  const changed = new Map<string, number>(head.pending.map((guid) => [guid, head.position.counter]))
-  const later = (map: Map<string, number>, guid: string, counter: number) => {
-    if (counter > (map.get(guid) ?? -1)) map.set(guid, counter)
-  }
-  for (const record of records) {
-    if (record.kind === 'gone') later(gone, record.guid, record.counter)
-    else if (record.kind === 'changed') later(changed, record.guid, record.counter)
-    else if (record.kind === 'entry') memory.put({ memory: record.entry, at: 0 })
-  }
-  for (const [guid, counter] of gone) {
-    const entry = memory.entryOf(guid)
-    if (entry !== undefined && counterOf(entry) < counter) memory.remove(guid)
-  }
-  const pending = new Set<string>()
-  for (const [guid, counter] of changed) {
-    const entry = memory.entryOf(guid)
-    const known = Math.max(entry === undefined ? -1 : counterOf(entry), gone.get(guid) ?? -1)
-    if (known >= counter) continue
-    memory.markOutdated(guid, counter)
-    pending.add(guid)
-  }
-
-  // A journal that begins within what is known, and goes on beyond it, carries the position on.
-  let { position, trueAt } = head
-  for (let moved = true; moved; ) {
-    moved = false
-    for (const { head: journalHead, records: ofJournal } of journals) {
-      if (journalHead.from.counter > position.counter) continue
-      for (const record of ofJournal) {
-        if (record.kind !== 'marked') continue
-        const { mark } = record
-        if (mark.position.counter < position.counter || mark.trueAt <= trueAt) continue
-        moved ||= mark.position.counter > position.counter
-        position = mark.position
-        trueAt = mark.trueAt
-      }
-    }
-  }
-  const changes = new Map<string, number>()
-  for (const record of records) {
-    if (record.kind === 'marked' || record.counter <= position.counter) continue
-    later(changes, record.kind === 'entry' ? guidOf({ memory: record.entry, at: 0 }) : record.guid, record.counter)
-  }
-  return { position, trueAt, pending, changes }
-}
 
 /** Begins to keep what a worker holds, from the timeline's position on. Throws where the folder can't be written. */
 export function openArchive(options: ArchiveOptions): Archive {

@@ -28,10 +28,12 @@ import {
   type Standing,
 } from '../update/index.ts'
 import { createApplications } from './applications.ts'
-import { type Archive, generationsOf, openArchive, restore } from './archive.ts'
+import { type Archive, openArchive } from './archive.ts'
+import { generationsOf } from './kept-files.ts'
 import { loadAll } from './load.ts'
 import { createLookup, type Lookup } from './lookup.ts'
 import { Memory } from './memory.ts'
+import { restore } from './restore.ts'
 import { openShared, type Shared } from './shared.ts'
 import { createSource } from './source.ts'
 

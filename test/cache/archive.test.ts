@@ -16,15 +16,10 @@ import {
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import {
-  type Archive,
-  type ArchiveState,
-  generationsOf,
-  openArchive,
-  type Restored,
-  restore,
-} from '../../service/cache/archive.ts'
+import { type Archive, type ArchiveState, openArchive } from '../../service/cache/archive.ts'
+import { generationsOf } from '../../service/cache/kept-files.ts'
 import { Memory } from '../../service/cache/memory.ts'
+import { type Restored, restore } from '../../service/cache/restore.ts'
 import { FORMAT } from '../../service/cache/snapshot.ts'
 import { type Position, Timeline } from '../../service/feed/index.ts'
 import { openLog } from '../../service/observe/index.ts'
@@ -222,6 +217,23 @@ t.test(
     t.equal(readFileSync(path).length, bytes, 'where nothing has changed nothing is written')
   },
 )
+
+t.test('of the marks of several processes the furthest counts, whoever was in touch last', async (t) => {
+  const folder = await makeFolder(t)
+  const late = await start(t, folder)
+  fill(late.memory, [1, 2])
+  await late.snapshot()
+  const ahead = await start(t, folder)
+  late.change(1, 11)
+  ahead.change(1, 11)
+  ahead.change(2, 12)
+  ahead.archive.noteCaughtUp()
+  while (Date.now() === (await find(folder)).restored?.trueAt) await turn()
+  late.archive.noteCaughtUp()
+  const { restored } = await find(folder)
+  t.equal(restored?.position.counter, 12)
+  t.strictSame(restored?.changes, new Map())
+})
 
 t.test('what was still awaited when the snapshot was written is awaited again', async (t) => {
   const folder = await makeFolder(t)
