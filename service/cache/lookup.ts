@@ -34,10 +34,8 @@ export interface LookupOptions {
   readonly render: () => RenderOptions & { readonly generation: string }
   /** Seconds since a replica that isn't behind could be asked; 0 while it can be. */
   readonly ageS: () => number
-  /** Seconds by which what is newest may be old, to be told: as `ageS`, or where all replicas are late; 0 where it isn't. */
-  readonly staleS: () => number
-  /** What is held was kept by an earlier process, which may have seen changes up to the timeline's floor that are forgotten. */
-  readonly isRestored: boolean
+  /** Seconds by which all replicas are known to be late, where it is to be told; else 0. */
+  readonly lateS: () => number
   /** Nobody could be asked for so long that nothing may be offered of what is kept. */
   readonly isWithheld: () => boolean
   /** Told, before it is used, what is known of an add-on that had changed: its entry, or that it is gone. */
@@ -81,20 +79,8 @@ interface Flight {
 }
 
 export function createLookup(options: LookupOptions): Lookup {
-  const {
-    source,
-    timeline,
-    memory,
-    shared,
-    batching,
-    render,
-    ageS,
-    staleS,
-    isRestored,
-    isWithheld,
-    onRefreshed,
-    onTrouble,
-  } = options
+  const { source, timeline, memory, shared, batching, render, ageS, lateS, isWithheld, onRefreshed, onTrouble } =
+    options
   /** By guid, the oldest first. */
   const flights = new Map<string, Flight>()
   /** What has changed, in the order it will be asked for; and what of it is being asked for now. */
@@ -127,7 +113,7 @@ export function createLookup(options: LookupOptions): Lookup {
 
   function fetch(guid: string, done: (found: Found | undefined) => void): void {
     if (unknown.has(guid) && ageS() === 0) {
-      done({ tier: 'memory', ageS: told(staleS()) })
+      done({ tier: 'memory', ageS: told(lateS()) })
       return
     }
     if (waiting >= COLD_WAITING_MAX) {
@@ -149,7 +135,7 @@ export function createLookup(options: LookupOptions): Lookup {
   async function askShared(tier: Shared, guids: readonly string[]): Promise<void> {
     const { generation } = render()
     const entries = await tier.get(guids, generation)
-    const how = { tier: 'memcached', ageS: told(staleS()), isWithheld: isWithheld() } as const
+    const how = { tier: 'memcached', ageS: told(ageS() || lateS()), isWithheld: isWithheld() } as const
     for (const guid of guids) {
       const entry = entries.get(guid)
       // Since it was asked for, the add-on may have changed.
@@ -184,10 +170,9 @@ export function createLookup(options: LookupOptions): Lookup {
    * add-on that is known to have changed since they might offer what was withdrawn.
    */
   function takeOld(guids: readonly string[], { offers, counter }: Answered): void {
-    const isForgotten = isWithheld() || (isRestored && counter < timeline.floor)
     for (const guid of guids) {
       const offer = offers.get(guid)
-      const isOutdated = isForgotten || memory?.has(guid) || counter < timeline.lastChangeOf(guid)
+      const isOutdated = isWithheld() || memory?.has(guid) || timeline.mayHaveChangedSince(guid, counter)
       const old: Found = { tier: 'replica', ageS: Math.max(1, ageS()), ...(offer && { offer }) }
       finish(guid, isOutdated ? fallback(guid) : old)
       if (refreshing.has(guid)) stale.add(guid)
@@ -236,8 +221,7 @@ export function createLookup(options: LookupOptions): Lookup {
       staleRetryAt = performance.now() + STALE_RETRY_MS
       for (const guid of lacking) refreshing.add(guid)
     }
-    // While the feed is silent, whoever answers here is as far as what was seen.
-    const lateness = ageS() > 0 ? undefined : told(staleS())
+    const lateness = told(lateS())
     for (const guid of guids) {
       const offer = offers.get(guid)
       counts[offer === undefined ? 'misses' : 'hits']++

@@ -97,7 +97,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
 
   const restored = memory && (await restore({ folder: snapshotFolder, generation, memory, log }))
   if (restored !== undefined) {
-    timeline.begin(restored.position)
+    timeline.begin(restored.position, true)
     // What a journal knows beyond its last mark: neither memcached nor a late replica may undo it.
     for (const [guid, counter] of restored.changes) {
       timeline.noteChange(guid, counter)
@@ -135,9 +135,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     batching,
     render: () => ({ siteUrl, applications: [...applications.byGuid.values()], generation }),
     ageS,
-    staleS,
-    isRestored: restored !== undefined,
-    isWithheld: () => ageS() > snapshotAgeMaxS,
+    lateS,
+    isWithheld: () => standing.isWithheld,
     onRefreshed(refreshed) {
       archive?.noteRefreshed(refreshed)
     },
@@ -167,10 +166,17 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     return isFresh() ? 0 : Math.max(1, Math.round((Date.now() - trueAt) / 1_000))
   }
 
-  /** Where all replicas are late they are followed all the same, and it is said. */
+  /**
+   * Where all replicas are late they are followed all the same, and it is said. While the feed is silent nobody knows; whoever
+   * answers then is as far as what was seen.
+   */
+  function lateS(): number {
+    const lateMs = isFresh() ? (tail.lagMs ?? 0) : 0
+    return lateMs > LAG_MS_MAX ? Math.round(lateMs / 1_000) : 0
+  }
+
   function staleS(): number {
-    const lateMs = tail.lagMs ?? 0
-    return ageS() || (lateMs > LAG_MS_MAX ? Math.round(lateMs / 1_000) : 0)
+    return ageS() || lateS()
   }
 
   function updateStanding(): void {
@@ -328,12 +334,10 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
       const [row] = rows
       const digest = (row?.package as string | null) ?? undefined
       const found = digest && { digest, size: (row?.size as number | null) ?? undefined }
-      const stale = isBehind ? Math.max(1, ageS()) : staleS()
+      const stale = isBehind ? Math.max(1, ageS()) : lateS()
       const answer = found && { ...found, staleStatus: stale > 0 ? cacheStatus('replica', stale) : undefined }
       if (!isBehind) return answer || undefined
-      const counter = Number(row?.counter)
-      const isForgotten = restored !== undefined && counter < timeline.floor
-      if (answer && !isForgotten && counter >= timeline.lastChangeOf(row?.guid as string)) old = answer
+      if (answer && !timeline.mayHaveChangedSince(row?.guid as string, Number(row?.counter))) old = answer
     } catch (error) {
       if (memory === undefined) throw error
     }

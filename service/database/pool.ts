@@ -8,6 +8,7 @@ import { createPool, type Pool as GenericPool } from 'generic-pool'
 import { startDeadline } from '../deadline.ts'
 import { VersioncheckError } from '../errors.ts'
 import {
+  ABANDONED_MS,
   ACQUIRE_MS_MAX,
   CONNECT_MS_MAX,
   IDLE_CONNECTION_MS,
@@ -65,8 +66,8 @@ export function openPool(endpoint: Endpoint): Pool {
       min: 0,
       max: REPLICA_CONNECTIONS_MAX,
       maxWaitingClients: REPLICA_WAITING_MAX,
-      // Its own timer would judge before connections that came back are seen: it is there for what ours overlooks.
-      acquireTimeoutMillis: ACQUIRE_MS_MAX * 4,
+      // Its own timer would judge before connections that came back are seen: it only keeps the queue short in a long outage.
+      acquireTimeoutMillis: ABANDONED_MS,
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       evictionRunIntervalMillis: IDLE_CONNECTION_MS / 2,
     },

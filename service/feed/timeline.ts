@@ -24,14 +24,17 @@ export class Timeline {
   seen = 0
   /** Changes above it are known one by one. */
   floor = 0
+  /** Changes up to the floor were known once, to this process or to the one whose state it took over, and aren't any more. */
+  private hasForgotten = false
   /** Of the changes of all add-ons whose guids fall into a bucket, the last. */
   private lastChange = new Float64Array(TIMELINE_BUCKETS)
   /** Numbers and their tokens, each at its number modulo the length. */
   private numbers = new Float64Array(TIMELINE_NUMBERS)
   private tokens = new Float64Array(TIMELINE_NUMBERS)
 
-  /** Begins anew at a position, knowing nothing of what was before. */
-  begin(position: Position): void {
+  /** Begins anew at a position, knowing nothing of what was before. `isRestored`: with the state that another process kept. */
+  begin(position: Position, isRestored = false): void {
+    this.hasForgotten = isRestored || this.position !== START
     this.position = position
     this.seen = position.counter
     this.floor = position.counter
@@ -80,6 +83,14 @@ export class Timeline {
   /** Whether what was read of an add-on at a point is still its state, by all that is known. */
   isCurrent(guid: string, counter: number, token: number): boolean {
     return counter >= this.floor && this.has(counter, token) && counter >= this.lastChangeOf(guid)
+  }
+
+  /**
+   * Whether what a late replica says of an add-on, as of a point that may be long gone, may have been undone by a change that is or
+   * was known: it might offer what was withdrawn.
+   */
+  mayHaveChangedSince(guid: string, counter: number): boolean {
+    return counter < this.lastChangeOf(guid) || (this.hasForgotten && counter < this.floor)
   }
 
   private raiseLastChange(guid: string, number: number): void {

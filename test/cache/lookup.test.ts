@@ -42,16 +42,19 @@ interface BenchOptions {
   readonly shared?: ReadonlyMap<string, EntryMemory>
   readonly render?: LookupOptions['render']
   readonly ageS?: LookupOptions['ageS']
-  readonly staleS?: LookupOptions['staleS']
+  readonly lateS?: LookupOptions['lateS']
   readonly isRestored?: boolean
   readonly isWithheld?: LookupOptions['isWithheld']
 }
 
 const VERSION = '1.0'
 
-function prepare(t: Pick<Test, 'teardown'>, { memory = emptyMemory(), shared, ...options }: BenchOptions = {}): Bench {
+function prepare(
+  t: Pick<Test, 'teardown'>,
+  { memory = emptyMemory(), shared, isRestored = false, ...options }: BenchOptions = {},
+): Bench {
   const timeline = new Timeline()
-  timeline.begin({ counter: 10, token: 1, heartbeatMs: 1 })
+  timeline.begin({ counter: 10, token: 1, heartbeatMs: 1 }, isRestored)
   const questions: Question[] = []
   const refreshed: Refreshed[] = []
   const troubles: unknown[] = []
@@ -85,8 +88,7 @@ function prepare(t: Pick<Test, 'teardown'>, { memory = emptyMemory(), shared, ..
     batching: true,
     render: () => ({ ...rendering, generation: 'g' }),
     ageS: () => 0,
-    staleS: () => 0,
-    isRestored: false,
+    lateS: () => 0,
     isWithheld: () => false,
     onRefreshed: (some) => void refreshed.push(...some),
     onTrouble: (error) => void troubles.push(error),
@@ -316,7 +318,7 @@ t.test('nor by a worker that began with what another kept, of before that was tr
 })
 
 t.test('where all replicas are late, that is told of what they answer', async (t) => {
-  const bench = prepare(t, { staleS: () => 60 })
+  const bench = prepare(t, { lateS: () => 60 })
   const asked = ['a@x', 'nobody@x'].map(bench.ask)
   await turn()
   await bench.questions[0]?.answer(10, ['a@x'])
@@ -355,7 +357,6 @@ t.test('while nobody can be asked, what memcached has is marked, and in the end 
     shared,
     memory: undefined,
     ageS: () => ageS,
-    staleS: () => ageS,
     isWithheld: () => ageS > 100,
   })
   for (const [age, expected] of [

@@ -213,6 +213,21 @@ t.test('a number says nothing without its token', async (t) => {
   t.notOk(timeline.isCurrent('a@timeline.test', 10 + TIMELINE_NUMBERS, 77), 'another number at the same place')
 })
 
+t.test('what a late replica says may have been undone by changes that are known, or that were', async (t) => {
+  const timeline = new Timeline()
+  timeline.begin({ counter: 10, token: 1, heartbeatMs: 0 })
+  timeline.learn(11, 2, ['a@timeline.test'])
+  t.ok(timeline.mayHaveChangedSince('a@timeline.test', 10))
+  t.notOk(timeline.mayHaveChangedSince('a@timeline.test', 11))
+  t.notOk(timeline.mayHaveChangedSince('b@timeline.test', 9), 'it never knew anything of that time')
+  timeline.begin({ counter: 30, token: 3, heartbeatMs: 0 })
+  t.ok(timeline.mayHaveChangedSince('b@timeline.test', 29), 'changes that it missed')
+  t.notOk(timeline.mayHaveChangedSince('b@timeline.test', 30))
+  const restored = new Timeline()
+  restored.begin({ counter: 30, token: 3, heartbeatMs: 0 }, true)
+  t.ok(restored.mayHaveChangedSince('b@timeline.test', 29), 'changes that the process before it knew')
+})
+
 t.test('what was seen never falls, and begins anew with the timeline', async (t) => {
   const timeline = new Timeline()
   timeline.begin({ counter: 10, token: 1, heartbeatMs: 0 })
