@@ -1,8 +1,11 @@
 /** `loadtest day`: what the talk's 2 billion hits a day take of one worker, and how that grows. */
 
+import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { Failure } from '../failure.ts'
+import { makeFolder } from '../folder.ts'
 import {
   type Check,
   describeReport,
@@ -15,7 +18,7 @@ import {
 } from '../measure/index.ts'
 import { wholeNumber } from '../options.ts'
 import { type PartName, partNames, parts } from './parts.ts'
-import { save } from './save.ts'
+import { CHART, chartOf, save } from './save.ts'
 import { requireH2load } from './visitors.ts'
 
 const ADDONS = 300_000
@@ -47,6 +50,7 @@ interface Options {
   readonly only?: readonly PartName[]
   readonly growth: readonly number[]
   readonly save?: boolean
+  readonly report?: string
   readonly json?: boolean
 }
 
@@ -60,6 +64,7 @@ export function addDayCommand(parent: Command): void {
     .option('--only <part,...>', 'these parts alone', parseParts)
     .option('--growth <n,...>', 'add-ons of the catalogues that growth is measured by', parseGrowth, GROWTH)
     .option('--save', 'write the figures to loadtest/day/results and docs/day.md')
+    .option('--report <dir>', 'write day.json there, and the chart of how cost grows')
     .option('--json', 'print the figures as JSON')
     .addHelpText('after', HELP)
     .action(runDay)
@@ -72,6 +77,7 @@ async function runDay(options: Options): Promise<void> {
   const { addons, seconds, folder, growth, only = partNames } = options
   if (cpus().length < 2) throw new Failure('It takes two processors: one for the server, one for the load.', undefined)
   // Told before anything is generated or measured.
+  if (options.report !== undefined) makeFolder(options.report)
   if (only.some((name) => byH2load.has(name))) requireH2load()
   if (only.some((name) => !byH2load.has(name))) requireWrk()
   const begunAt = performance.now()
@@ -87,9 +93,17 @@ async function runDay(options: Options): Promise<void> {
     reports.push(report)
   }
   console.log(options.json ? JSON.stringify(reports, null, 1) : describeChecks(reports))
+  if (options.report !== undefined) await writeReport(options.report, reports)
   const all = reports.flatMap(({ checks }) => checks)
   const missed = all.filter((check) => !holds(check)).length
   if (missed > 0) throw new Failure(`${missed} of ${all.length} checks are missed.`, undefined)
+}
+
+async function writeReport(folder: string, reports: readonly Report[]): Promise<void> {
+  writeFileSync(join(folder, 'day.json'), `${JSON.stringify(reports, null, 1)}\n`)
+  const growth = reports.find(({ name }) => name === 'growth')
+  if (growth !== undefined) writeFileSync(join(folder, CHART), await chartOf(growth))
+  process.stderr.write(`${folder}\n`)
 }
 
 /** All checks of all parts, as one table. */

@@ -8,7 +8,7 @@ import type { Size } from './growth.ts'
 import { partNames } from './parts.ts'
 
 const PAGE = 'day.md'
-const CHART = 'day-growth.svg'
+export const CHART = 'day-growth.svg'
 
 /** Below a checkout, this one unless told otherwise. */
 export async function save(report: Report, options: unknown, root = checkout): Promise<void> {
@@ -27,13 +27,18 @@ export async function pagesOf(saved: readonly Saved[]): Promise<Readonly<Record<
   const page = `${[HEAD, sections.join('\n\n')].join('\n')}\n`
   const growth = ordered.find(({ name }) => name === 'growth')
   if (growth === undefined) return { [PAGE]: page }
-  const { sizes } = growth.raw as { readonly sizes: readonly Size[] }
-  return { [PAGE]: page, [CHART]: await drawGrowth(sizes) }
+  return { [PAGE]: page, [CHART]: await chartOf(growth) }
+}
+
+/** Of the part `growth`, an SVG. */
+export function chartOf({ raw }: Pick<Report, 'raw'>): Promise<string> {
+  return drawGrowth((raw as { readonly sizes: readonly Size[] }).sizes)
 }
 
 const HEAD = `# The day
 
 Written by \`npm run -s loadtest -- day --save\`; the figures of every part lie in \`loadtest/day/results\`. 2 billion hits a day are
-23,148 a second. One worker has one processor, the generator the other; what is compared takes turns.
+23,148 a second. One worker has one processor, the generator the other (in \`mix\` they and the databases share both); what is
+compared takes turns.
 `
 const CHART_SHOWS = 'The processor time of a check and the memory of a worker, by add-ons in the catalogue.'

@@ -31,10 +31,13 @@ process.on('exit', () => {
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
 
-/** Starts one of our programs, by its path below dist/; ready when it says so. */
+/**
+ * Starts one of our programs, by its path below dist/; ready when it says so. All with the memory that `npm start` gives the server,
+ * so that what is compared is alike in that.
+ */
 export async function startProgram(path: string, environment: Readonly<Record<string, string>>): Promise<Program> {
   const child = spawn(process.execPath, [...process.execArgv, join(dist, path)], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   endWithUs(child)
@@ -68,10 +71,8 @@ export async function startProgram(path: string, environment: Readonly<Record<st
   return { ...program, url }
 }
 
-/** As `npm start` does. */
 export function startServer(environment: Readonly<Record<string, string>>): Promise<Program> {
   return startProgram('service/main.js', {
-    GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
     PORT: '0',
     SAMPLE: 'off',
     METRICS_PORT: '0',

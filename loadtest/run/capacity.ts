@@ -1,6 +1,7 @@
 /** The highest rate that a server holds: doubled until a bound is missed, narrowed down, confirmed. */
 
 import { errorsOf, type Offered } from './offer.ts'
+import { describeOpinion, type Opinion } from './opinion.ts'
 
 export interface Bounds {
   /** Milliseconds. */
@@ -39,6 +40,10 @@ export interface CapacityReport extends Capacity {
   readonly profile: string
   readonly maxP99: number
   readonly maxErrors: number
+  /** What wrk says of the rate that was found. */
+  readonly opinion?: Opinion
+  /** What else should be known. */
+  readonly notes: readonly string[]
 }
 
 const NARROWED_TO = 1.05
@@ -105,11 +110,15 @@ export function describeCapacity({
   maxP99,
   maxErrors,
   machine,
+  opinion,
+  notes,
 }: CapacityReport): string {
   return [
     rate === 0 ? 'no rate held' : `${rate.toLocaleString('en-US')} requests a second, p99 ${p99.toFixed(2)} ms`,
     `${url}, profile ${profile}; bounds: p99 ${maxP99} ms, ${maxErrors} errors`,
     limit === undefined ? 'the highest rate to try held' : `${rate === 0 ? 'the last one' : 'above that'}: ${limit}`,
+    ...(opinion === undefined ? [] : describeOpinion(opinion).map(([name, value]) => `${name}: ${value}`)),
+    ...notes.map((note) => `note: ${note}`),
     machine,
   ].join('\n')
 }

@@ -17,9 +17,9 @@ import {
   readPopulation,
 } from '../traffic/index.ts'
 import { type CapacityReport, describeCapacity, findCapacity, GENERATOR_BUSY } from './capacity.ts'
-import { errorsOf, offer, type Second } from './offer.ts'
-import { secondOpinion } from './opinion.ts'
-import type { Arrival, Plan } from './plan.ts'
+import { errorsOf, type Offered, offer, type Second } from './offer.ts'
+import { type Opinion, secondOpinion } from './opinion.ts'
+import { type Arrival, clientsOf, type Plan } from './plan.ts'
 import { readLog } from './replay.ts'
 import { describeMachine, describeRun, type Gate, gateHolds, type RunReport, writeReport } from './report.ts'
 import { watchServer } from './server.ts'
@@ -70,6 +70,7 @@ interface CapacityOptions extends TrafficOptions {
   readonly to: number
   readonly step: number
   readonly confirm: number
+  readonly secondOpinion: boolean
 }
 
 const PROFILES_HELP = `
@@ -92,12 +93,14 @@ Examples:
 const CAPACITY_HELP = `${PROFILES_HELP}
 
 Rates are doubled until the bounds are missed, then narrowed down to 5 %, and the last one that held is confirmed.
+Where wrk is installed it offers that one too.
 Exit code 1 where not even --from holds.
 
 Example:
   npm run -s loadtest -- capacity --url http://127.0.0.1:8080 --profile cold --max-p99 50`
 
 const RUN_CONNECTIONS = `at once; without a rate each asks again once it has its answer (default: ${CONNECTIONS}; at a rate as many as that, up to ${OPEN_CONNECTIONS})`
+const NO_SECOND_OPINION = "don't ask wrk too, where it is installed"
 const CAPACITY_CONNECTIONS = `at once, at the most (default: ${OPEN_CONNECTIONS})`
 
 export function addRunCommands(parent: Command): void {
@@ -117,7 +120,7 @@ export function addRunCommands(parent: Command): void {
     .addOption(replay.conflicts(['rate', 'profile', 'catalogue', 'warmUp']))
     .option('--speed <n>', 'so many times as fast as the log', decimal(0.01, 1_000), 1)
     .option('--metrics <url>', "the server's metrics; else http://127.0.0.1:9100/metrics is tried")
-    .option('--no-second-opinion', "don't ask wrk too, where it is installed")
+    .option('--no-second-opinion', NO_SECOND_OPINION)
     .option('--report <dir>', 'write report.html and report.json there')
     .option('--max-p99 <ms>', 'exit with 1 where the 99th percentile is above that', decimal(0, 600_000))
     .option('--max-errors <n>', 'exit with 1 where there are more errors', wholeNumber(0, 1_000_000_000))
@@ -130,6 +133,7 @@ export function addRunCommands(parent: Command): void {
     .option('--to <n>', 'the highest rate to try', wholeNumber(1, 1_000_000), 200_000)
     .option('--step <s>', 'how long each rate is tried, in seconds', decimal(1, 3_600), 5)
     .option('--confirm <s>', 'how long the last one is confirmed, in seconds', decimal(1, 3_600), 15)
+    .option('--no-second-opinion', NO_SECOND_OPINION)
     .addHelpText('after', CAPACITY_HELP)
     .action(capacityCommand)
 }
@@ -157,21 +161,12 @@ async function runCommand(options: RunOptions): Promise<void> {
   const offered = await offer(plan, progress.second)
   progress.end()
   const server = await watch.end()
-  const troubles: string[] = []
-  const opinion = options.secondOpinion
-    ? await secondOpinion(plan, offered, (line) => process.stderr.write(`${line}\n`)).catch((error: unknown) => {
-        if (!(error instanceof Failure)) throw error
-        troubles.push(`no second opinion: ${error.message.split('\n')[0]}`)
-        return undefined
-      })
-    : undefined
+  const { opinion, trouble } = options.secondOpinion ? await askToo(plan, offered) : {}
   const gates: Gate[] = []
   if (options.maxP99 !== undefined) gates.push({ what: 'p99 ms', value: offered.latencies.p99, atMost: options.maxP99 })
   if (options.maxErrors !== undefined)
     gates.push({ what: 'errors', value: errorsOf(offered), atMost: options.maxErrors })
-  // A server that answered nothing has held nothing.
-  if (gates.length > 0 && offered.answered === 0)
-    gates.push({ what: 'seconds without an answer', value: plan.duration, atMost: 0 })
+  if (gates.length > 0) gates.push(...gatesOfLoad(plan, offered, options))
   const report: RunReport = {
     date: new Date().toISOString(),
     machine: describeMachine(),
@@ -191,7 +186,7 @@ async function runCommand(options: RunOptions): Promise<void> {
       ...(offered.lasted < plan.duration - 1
         ? [`it ended after ${Math.round(offered.lasted)} of ${Math.round(plan.duration)} s: the server was gone`]
         : []),
-      ...troubles,
+      ...(trouble === undefined ? [] : [trouble]),
     ],
     ...(opinion !== undefined && { opinion }),
     gates,
@@ -220,6 +215,23 @@ async function capacityCommand(options: CapacityOptions): Promise<void> {
     step,
     confirm,
   } = options
+  /** Clients that have asked already: nobody asks again what the last attempt has left in a cache. */
+  let first = 0
+  const planAt = (rate: number, duration: number): Plan => {
+    const plan: Plan = {
+      url,
+      source: { kind: 'profile', name: profile, population, seed, first },
+      arrival: { kind: 'open', rate },
+      connections: Math.min(connections, rate),
+      duration,
+      warmUp: WARM_UP_S,
+      reconnects: profiles[profile].reconnects ?? false,
+      timeout,
+      workers: Math.min(workers, connections, rate),
+    }
+    first += clientsOf(rate, plan)
+    return plan
+  }
   const found = await findCapacity({
     from,
     to,
@@ -228,19 +240,13 @@ async function capacityCommand(options: CapacityOptions): Promise<void> {
     bounds: { maxP99, maxErrors },
     progress: (line) => process.stderr.write(`${line}\n`),
     workers,
-    offer: (rate, duration) =>
-      offer({
-        url,
-        source: { kind: 'profile', name: profile, population, seed },
-        arrival: { kind: 'open', rate },
-        connections: Math.min(connections, rate),
-        duration,
-        warmUp: WARM_UP_S,
-        reconnects: profiles[profile].reconnects ?? false,
-        timeout,
-        workers,
-      }),
+    offer: (rate, duration) => offer(planAt(rate, duration)),
   })
+  const { opinion, trouble } =
+    options.secondOpinion && found.rate > 0 ? await askToo(planAt(found.rate, confirm), found) : {}
+  const notes = trouble === undefined ? [] : [trouble]
+  if (opinion !== undefined && opinion.p99 > maxP99) notes.push(`wrk's p99 is above the bound of ${maxP99} ms`)
+  if (profiles[profile].halvesEveryS !== undefined) notes.push('the rate was steady: nothing halved')
   const report: CapacityReport = {
     date: new Date().toISOString(),
     machine: describeMachine(),
@@ -249,9 +255,47 @@ async function capacityCommand(options: CapacityOptions): Promise<void> {
     maxP99,
     maxErrors,
     ...found,
+    notes,
+    ...(opinion !== undefined && { opinion }),
   }
   console.log(options.json ? JSON.stringify(report) : describeCapacity(report))
   if (report.rate === 0) throw new Failure(`not even ${from} a second hold.`, undefined)
+}
+
+/** The part of a rate that may stay unanswered, for a p99 of the rest to count as that of the rate. */
+const UNANSWERED_PART = 0.1
+/** Of few requests some are always under way at the end. */
+const UNDER_WAY = 10
+
+/** What has to hold for the other gates to say anything: a server that answered little has held nothing. */
+function gatesOfLoad(
+  { arrival, duration }: Plan,
+  { answered, lasted }: Offered,
+  { maxP99 }: Pick<RunOptions, 'maxP99'>,
+): Gate[] {
+  if (answered === 0) return [{ what: 'seconds without an answer', value: duration, atMost: 0 }]
+  const gates: Gate[] = []
+  // Less than a second isn't measured.
+  if (duration - lasted >= 1) gates.push({ what: 'seconds that were not asked', value: duration - lasted, atMost: 0 })
+  if (maxP99 !== undefined && arrival.kind === 'open' && arrival.halvesEveryS === undefined) {
+    const due = arrival.rate * duration
+    const atMost = Math.max(UNANSWERED_PART, UNDER_WAY / due)
+    gates.push({ what: 'part of the rate that was not answered', value: Math.max(0, 1 - answered / due), atMost })
+  }
+  return gates
+}
+
+/** What wrk says of the same plan, or why it says nothing. */
+async function askToo(
+  plan: Plan,
+  first: Pick<Offered, 'rate'>,
+): Promise<{ readonly opinion?: Opinion | undefined; readonly trouble?: string }> {
+  try {
+    return { opinion: await secondOpinion(plan, first, (line) => process.stderr.write(`${line}\n`)) }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    return { trouble: `no second opinion: ${error.message.split('\n')[0]}` }
+  }
 }
 
 interface Planned {
@@ -263,7 +307,7 @@ interface Planned {
 
 async function planOf(options: RunOptions): Promise<Planned> {
   const { url, profile, seed, rate, replay, speed, workers, timeout, duration = DURATION_S } = options
-  const common = { url, workers, timeout }
+  const common = { url, timeout }
   if (replay !== undefined) {
     const log = await readLog(replay, speed)
     const counts = options.duration === undefined ? log.counts : log.counts.slice(0, Math.ceil(duration * 10))
@@ -273,6 +317,7 @@ async function planOf(options: RunOptions): Promise<Planned> {
         source: { kind: 'paths', paths: log.paths },
         arrival: { kind: 'slices', counts },
         connections: options.connections ?? CONNECTIONS,
+        workers: Math.min(workers, options.connections ?? CONNECTIONS),
         duration: counts.length / 10,
         warmUp: 0,
         reconnects: false,
@@ -289,12 +334,14 @@ async function planOf(options: RunOptions): Promise<Planned> {
       ? { kind: 'closed' }
       : { kind: 'open', rate: wanted, ...(halvesEveryS !== undefined && { halvesEveryS }) }
   const population = await populationOf(options)
+  const connections = options.connections ?? (wanted === undefined ? CONNECTIONS : Math.min(OPEN_CONNECTIONS, wanted))
   return {
     plan: {
       ...common,
-      source: { kind: 'profile', name: profile, population, seed },
+      source: { kind: 'profile', name: profile, population, seed, first: 0 },
       arrival,
-      connections: options.connections ?? (wanted === undefined ? CONNECTIONS : Math.min(OPEN_CONNECTIONS, wanted)),
+      connections,
+      workers: Math.min(workers, connections),
       duration,
       // The herd is at its largest in the first second.
       warmUp: options.warmUp ?? (halvesEveryS === undefined ? WARM_UP_S : 0),
@@ -302,7 +349,12 @@ async function planOf(options: RunOptions): Promise<Planned> {
     },
     what: `profile ${profile}`,
     arrival,
-    notes: [],
+    notes:
+      halvesEveryS !== undefined && wanted === undefined
+        ? [
+            'so many connections ask as fast as they are answered: the herd comes with a --rate, or without --connections',
+          ]
+        : [],
   }
 }
 

@@ -83,6 +83,14 @@ class Tally {
     if (this.isCounting(performance.now())) this.count(kind)
   }
 
+  /** Whoever gave up has waited for so long at the least. */
+  timeOut(sentAt: number, everyMs: number): void {
+    const now = performance.now()
+    if (!this.isCounting(now)) return
+    this.record(now - sentAt, everyMs)
+    this.count('timeout')
+  }
+
   /** What still waits for its answer when its connection ends, or the run does: it has taken so long at the least. */
   leaveUnanswered(sentAt: number, everyMs: number): void {
     const now = performance.now()
@@ -119,7 +127,7 @@ class Requests {
   constructor(source: Source, first: number, of: number) {
     this.lists =
       source.kind === 'profile'
-        ? requestsOf(source.name, source.population, source.seed, { first, of })
+        ? requestsOf(source.name, source.population, source.seed, { first: source.first + first, of })
         : listsOfPaths(source.paths, first, of)
   }
 
@@ -144,6 +152,8 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
   let sentAt = 0
   let isWaiting = false
   let isBroken = false
+  /** When the request was sent that has no answer. */
+  let brokenSince = 0
   /** The last answer said that it closes the connection; autocannon sends on it all the same, in vain. */
   let isClosing = false
   let isInVain = false
@@ -154,6 +164,7 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
   client.on('request', () => {
     if (isWaiting && !isInVain) {
       isBroken = true
+      brokenSince = sentAt
       // A timeout is told right after the request that follows it.
       queueMicrotask(() => {
         if (isBroken) tally.fail('connection closed without an answer')
@@ -174,7 +185,7 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
   })
   client.on('timeout', () => {
     // autocannon's clock runs from one request to the next: where that was answered, nobody has waited.
-    if (isBroken) tally.fail('timeout')
+    if (isBroken) tally.timeOut(brokenSince, everyMs)
     isBroken = false
   })
   client.on('connError', (error) => {
@@ -240,7 +251,8 @@ async function generate({ plan, worker }: Share, tell: (tick: Tick) => void): Pr
     const join = (client: Client) => {
       const leave = follow(client, requests, tally, perConnection)
       own.push(leave)
-      leaves.push(leave)
+      // A log's run ends with its last answer: it has no end that others would have to be told of.
+      if (arrival.kind !== 'slices') leaves.push(leave)
     }
     ends.push(run(plan, { ...options }, join).then(() => leaveAll(own)))
   }

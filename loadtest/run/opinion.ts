@@ -4,11 +4,22 @@ import { Failure } from '../failure.ts'
 import { isInstalled, load, offer, QUIET_S, writeRequests } from '../measure/index.ts'
 import { requestsOf } from '../traffic/index.ts'
 import type { Offered } from './offer.ts'
-import type { Plan, Source } from './plan.ts'
-import type { Opinion } from './report.ts'
+import { clientsOf, type Plan, type Source } from './plan.ts'
+
+/** What the other tool found. */
+export interface Opinion {
+  readonly tool: string
+  readonly rate: number
+  readonly p50: number
+  readonly p99: number
+  readonly errors: number
+  /** Where the two differ by too much to believe either. */
+  readonly warning?: string
+}
 
 const SECONDS_MAX = 10
-const PATHS = 50_000
+const PATHS_MIN = 50_000
+const PATHS_MAX = 500_000
 /** Of the larger figure: more than this between them is told. */
 const DIFFERENCE_MAX = 0.15
 /**
@@ -20,28 +31,35 @@ const DEVIATIONS_MAX = 4
 /** Undefined where wrk isn't installed. Throws a `Failure` that says why, where wrk can't ask such a thing or gets no answer. */
 export async function secondOpinion(
   plan: Plan,
-  first: Offered,
+  first: Pick<Offered, 'rate'>,
   progress: (line: string) => void = () => {},
 ): Promise<Opinion | undefined> {
   const { url, arrival, connections } = plan
   const unlike = unlikeness(plan)
   if (unlike !== undefined) throw new Failure(unlike, undefined)
   if (!isInstalled('wrk')) return undefined
-  const requests = writeRequests(pathsOf(plan.source))
   const seconds = Math.max(1, Math.min(SECONDS_MAX, Math.round(plan.duration)))
+  const count = Math.max(PATHS_MIN, Math.min(PATHS_MAX, Math.round(first.rate * seconds * 1.5)))
+  const requests = writeRequests(pathsOf(plan.source, clientsOf(first.rate, plan), count))
   progress(`asking wrk too, ${seconds} s`)
   const asked = { url, requests, connections, seconds }
   try {
-    const { rate, p50, p99 } =
+    const { rate, p50, p99, errors } =
       arrival.kind === 'open' ? await offer({ ...asked, rate: arrival.rate }) : await load(asked)
     const due = arrival.kind === 'open' ? arrival.rate * (seconds - QUIET_S) : undefined
     const warning = warningOf({ autocannon: first.rate, wrk: rate, due })
-    return { tool: 'wrk', rate, p50, p99, ...(warning !== undefined && { warning }) }
+    return { tool: 'wrk', rate, p50, p99, errors, ...(warning !== undefined && { warning }) }
   } catch (error) {
     throw error instanceof Failure ? error : new Failure(reasonOf(error), error)
   } finally {
     requests.remove()
   }
+}
+
+/** A line each, as `[name, value]`. */
+export function describeOpinion({ tool, rate, p50, p99, errors, warning }: Opinion): [string, string][] {
+  const figures = `${Math.round(rate).toLocaleString('en-US')} a second, p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, ${errors} errors`
+  return [[tool, figures], ...(warning === undefined ? [] : [['warning', warning] as [string, string]])]
 }
 
 /** Why wrk can't ask what was asked; undefined where it can. Requests with other methods than GET are left out. */
@@ -83,13 +101,15 @@ function reasonOf(error: unknown): string {
   return `wrk: ${stderr.trim().split('\n')[0] || message}`
 }
 
-function* pathsOf(source: Source): Generator<string> {
+/** Of the clients that come after those that have asked already. */
+function* pathsOf(source: Source, asked: number, most: number): Generator<string> {
   if (source.kind === 'paths') return
   let count = 0
-  for (const requests of requestsOf(source.name, source.population, source.seed, { first: 0, of: 1 })) {
+  const { name, population, seed, first } = source
+  for (const requests of requestsOf(name, population, seed, { first: first + asked, of: 1 })) {
     for (const { path, method } of requests) {
       if (method !== undefined) continue
-      if (count++ >= PATHS) return
+      if (count++ >= most) return
       yield path
     }
   }

@@ -4,7 +4,14 @@ import type { Population, ProfileName } from '../traffic/index.ts'
 
 /** Where the requests come from. */
 export type Source =
-  | { readonly kind: 'profile'; readonly name: ProfileName; readonly population: Population; readonly seed: number }
+  | {
+      readonly kind: 'profile'
+      readonly name: ProfileName
+      readonly population: Population
+      readonly seed: number
+      /** The number of the first client: those before it have asked already. */
+      readonly first: number
+    }
   | { readonly kind: 'paths'; readonly paths: readonly string[] }
 
 /** When they are sent. */
@@ -29,8 +36,13 @@ export interface Plan {
   readonly reconnects: boolean
   /** Seconds until an answer is given up. */
   readonly timeout: number
-  /** Processes that make the load. */
+  /** Processes that make the load; each has a connection at the least. */
   readonly workers: number
+}
+
+/** More clients than ask at a rate, whatever the profile: each asks once at the least. */
+export function clientsOf(rate: number, { warmUp, duration }: Pick<Plan, 'warmUp' | 'duration'>): number {
+  return Math.ceil(rate * (warmUp + duration))
 }
 
 /** Tenths of a second: what is replayed keeps its pace by them. */

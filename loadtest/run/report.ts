@@ -7,6 +7,7 @@ import type { TopLevelSpec } from 'vega-lite'
 import { drawChart } from '../chart/index.ts'
 import { makeFolder } from '../folder.ts'
 import { errorsOf, type Offered } from './offer.ts'
+import { describeOpinion, type Opinion } from './opinion.ts'
 import type { Arrival } from './plan.ts'
 import type { ServerFigures } from './server.ts'
 
@@ -15,16 +16,6 @@ export interface Gate {
   readonly what: string
   readonly value: number
   readonly atMost: number
-}
-
-/** What the other tool found. */
-export interface Opinion {
-  readonly tool: string
-  readonly rate: number
-  readonly p50: number
-  readonly p99: number
-  /** Where the two differ by too much to believe either. */
-  readonly warning?: string
 }
 
 export interface RunReport {
@@ -76,15 +67,7 @@ export function tableOf({ offered, server, opinion, gates, notes }: RunReport): 
       `${name} (${pid})`,
       `${percent(cpu)} of a processor, ${whole(residentMib)} MiB`,
     ]),
-    ...(opinion === undefined
-      ? []
-      : [
-          [opinion.tool, `${whole(opinion.rate)} a second, p50 ${millis(opinion.p50)}, p99 ${millis(opinion.p99)}`] as [
-            string,
-            string,
-          ],
-        ]),
-    ...(opinion?.warning === undefined ? [] : [['warning', opinion.warning] as [string, string]]),
+    ...(opinion === undefined ? [] : describeOpinion(opinion)),
     ...notes.map((note): [string, string] => ['note', note]),
     ...gates.map((gate): [string, string] => [
       gateHolds(gate) ? 'holds' : 'MISSED',
@@ -150,9 +133,13 @@ function sentenceOf({ url, arrival, connections, duration, workers, seed, date, 
     arrival.kind === 'closed'
       ? 'as fast as they are answered'
       : arrival.kind === 'open'
-        ? `${whole(arrival.rate)} a second`
+        ? `${whole(arrival.rate)} a second${arrival.halvesEveryS === undefined ? '' : ` at first, half of it every ${arrival.halvesEveryS} s`}`
         : `at ${arrival.speed} times the log's own pace`
-  return `${url}, ${pace}, over ${connections} connections for ${duration} s, by ${workers} generator${workers === 1 ? '' : 's'}, seed ${seed}. ${date}, ${machine}.`
+  const over =
+    arrival.kind === 'replay'
+      ? `at most ${connections} new connections every tenth of a second`
+      : `${connections} connections`
+  return `${url}, ${pace}, over ${over} for ${duration} s, by ${workers} generator${workers === 1 ? '' : 's'}, seed ${seed}. ${date}, ${machine}.`
 }
 
 const WIDTH = 760

@@ -1,6 +1,7 @@
 /** What the server says of itself while it is loaded, and what its processes take where they run on this machine. */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
 import { cpuOf, readMetricsAt, residentMib } from '../measure/index.ts'
 
 /** What one tier did during a run. */
@@ -38,15 +39,18 @@ const CHECKS = /^versioncheck_checks_total\{tier="([^"]+)"\}$/
 
 /** `metricsUrl`: absent where nobody said; then the usual one is tried for a server of this machine. */
 export async function watchServer(url: string, metricsUrl: string | undefined): Promise<Watch> {
-  const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname)
+  const isLocal = isOfThisMachine(new URL(url).hostname)
+  const listener = isLocal ? listenerOf(portOf(url)) : undefined
   const address = metricsUrl ?? (isLocal ? USUAL_METRICS : undefined)
-  const before = address === undefined ? undefined : await tiersAt(address)
-  const pids = isLocal ? familyOf(listenerOf(portOf(url))) : []
+  // Two servers on one machine: the metrics at the usual address may be the other one's.
+  const isOther = metricsUrl === undefined && isLocal && !areOfOneServer(listener, listenerOf(portOf(USUAL_METRICS)))
+  const before = address === undefined || isOther ? undefined : await tiersAt(address)
+  const pids = familyOf(listener)
   const cpuBefore = new Map(pids.map((pid) => [pid, cpuOf([pid])]))
   const begunAt = performance.now()
   const blind =
     before === undefined
-      ? `no hit ratios: ${address === undefined ? 'say where the metrics are' : `${address} has no metrics of versioncheck`} (METRICS_PORT of the server, --metrics here)`
+      ? `no hit ratios: ${address === undefined ? 'say where the metrics are' : isOther ? `${address} is another server's` : `${address} has no metrics of versioncheck`} (METRICS_PORT of the server, --metrics here)`
       : undefined
   return {
     blind,
@@ -62,6 +66,21 @@ export async function watchServer(url: string, metricsUrl: string | undefined): 
       return { tiers: after === undefined ? [] : risen(before as Tiers, after), processes }
     },
   }
+}
+
+function isOfThisMachine(hostname: string): boolean {
+  if (hostname === 'localhost') return true
+  const address = hostname.replace(/^\[(.*)\]$/, '$1')
+  return Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address))
+}
+
+/** Whether two processes may belong together: where one can't be seen, nobody can tell. */
+export function areOfOneServer(one: number | undefined, other: number | undefined): boolean {
+  if (one === undefined || other === undefined) return true
+  if (familyOf(one).includes(other) || familyOf(other).includes(one)) return true
+  // Workers of one supervisor; a shell that started two servers is none.
+  const parent = parentOf(one)
+  return parent === parentOf(other) && nameOf(parent) === nameOf(one)
 }
 
 /** Where a URL names none, the one of its protocol. */

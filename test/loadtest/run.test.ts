@@ -7,16 +7,16 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { chromium } from 'playwright-core'
+import { chromium, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { generateAddons } from '../../loadtest/generate/index.ts'
 import { findCapacity } from '../../loadtest/run/capacity.ts'
-import type { Offered } from '../../loadtest/run/offer.ts'
+import { type Offered, offer } from '../../loadtest/run/offer.ts'
 import { secondOpinion, warningOf } from '../../loadtest/run/opinion.ts'
 import type { Plan } from '../../loadtest/run/plan.ts'
 import { readLog } from '../../loadtest/run/replay.ts'
 import type { RunReport } from '../../loadtest/run/report.ts'
-import { portOf } from '../../loadtest/run/server.ts'
+import { areOfOneServer, portOf } from '../../loadtest/run/server.ts'
 import { generatedPopulation } from '../../loadtest/traffic/index.ts'
 import { freePort } from '../harness/ports.ts'
 import { root, startServer } from '../harness/server.ts'
@@ -92,16 +92,7 @@ t.test('a run tells what clients saw and what the server did; its page needs not
   t.ok(opinion && opinion.p50 > 0 && opinion.p50 <= opinion.p99)
   t.strictSame(JSON.parse(readFileSync(join(report, 'report.json'), 'utf8')), found)
 
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
-  const troubles: string[] = []
-  page.on('console', (message) => troubles.push(message.text()))
-  page.on('pageerror', (error) => troubles.push(error.message))
-  const asked: string[] = []
-  page.on('request', (request) => asked.push(request.url()))
-  const address = pathToFileURL(join(report, 'report.html')).href
-  await page.goto(address)
+  const page = await openReport(t, report)
   t.equal(await page.locator('figure svg').count(), 4)
   t.match(await page.locator('table').textContent(), /p99\.9/)
   t.match(await page.locator('tr', { hasText: /^wrk/ }).textContent(), /\d a second, p50 [\d.]+ ms, p99 [\d.]+ ms/)
@@ -112,12 +103,99 @@ t.test('a run tells what clients saw and what the server did; its page needs not
     widths.every((width) => width > 300),
     `charts are ${widths.map(Math.round)} wide`,
   )
+})
+
+/** Opens a report in Chromium: it must have no errors, and ask for nothing but itself. */
+async function openReport(t: Test, folder: string): Promise<Page> {
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+  t.teardown(() => browser.close())
+  const page = await browser.newPage()
+  const troubles: string[] = []
+  page.on('console', (message) => troubles.push(message.text()))
+  page.on('pageerror', (error) => troubles.push(error.message))
+  const asked: string[] = []
+  page.on('request', (request) => asked.push(request.url()))
+  const address = pathToFileURL(join(folder, 'report.html')).href
+  await page.goto(address)
   t.strictSame(troubles, [])
   t.strictSame(
     asked.filter((url) => url !== address && !url.startsWith('data:')),
     [],
     'asks for nothing',
   )
+  return page
+}
+
+t.test('pages of a closed loop, of a replay and of a herd say how they asked', async (t) => {
+  const url = await listen(t, (_, res) => res.end())
+  const folder = await makeFolder(t)
+  const log = join(folder, 'access.log')
+  const line = '192.0.2.1 - - [26/Nov/2026:13:55:10 +0000] "GET /update/?id=a HTTP/1.1" 200 1 "-" "-"'
+  await writeFile(log, `${line}\n`.repeat(20))
+  const short = ['--duration', '1', '--warm-up', '0']
+  for (const [name, args, said] of [
+    ['closed', ['--connections', '2', ...short], /as fast as they are answered, over 2 connections/],
+    ['replay', ['--replay', log], /the log's own pace, over at most 64 new connections every tenth of a second/],
+    ['herd', ['--profile', 'daily-herd', ...short], /4,000 a second at first, half of it every 10 s/],
+  ] as const) {
+    const report = join(folder, name)
+    const { code, stderr } = await loadtest('run', '--url', url, ...args, '--no-second-opinion', '--report', report)
+    t.equal(code, 0, stderr)
+    const page = await openReport(t, report)
+    t.match(await page.locator('p').first().textContent(), said)
+    t.ok((await page.locator('figure svg').count()) >= 1)
+  }
+})
+
+t.test('fewer connections than processes: there are as many processes as connections', async (t) => {
+  const url = await listen(t, (_, res) => res.end())
+  for (const arrival of [[], ['--rate', '20']]) {
+    const args = ['run', '--url', url, '--connections', '1', '--workers', '3', ...arrival, ...SHORT]
+    const { code, stdout, stderr } = await loadtest(...args)
+    t.equal(code, 0, stderr)
+    t.match(JSON.parse(stdout), { workers: 1, connections: 1 })
+  }
+})
+
+t.test('the herd: a new connection for each client, and fewer of them from second to second', async (t) => {
+  const perConnection: number[] = []
+  const server = createServer((_, res) => res.end())
+  server.on('connection', (socket) => {
+    const index = perConnection.push(0) - 1
+    socket.on('data', () => {
+      perConnection[index] = (perConnection[index] ?? 0) + 1
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { seconds, errors } = await offer({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    source: { kind: 'profile', name: 'daily-herd', population: generatedPopulation(100, 1), seed: 1, first: 0 },
+    arrival: { kind: 'open', rate: 800, halvesEveryS: 1 },
+    connections: 100,
+    duration: 4,
+    warmUp: 0,
+    reconnects: true,
+    timeout: 5,
+    workers: 1,
+  })
+  t.strictSame(errors, {})
+  t.ok(Math.max(...perConnection) <= 8, `${Math.max(...perConnection)} requests over one connection`)
+  t.ok(perConnection.length > 100, `${perConnection.length} connections`)
+  const [first = 0, , third = 0, fourth = 0] = seconds.map(({ answered }) => answered)
+  t.ok(third < first * 0.6 && fourth < first * 0.4, `${seconds.map(({ answered }) => answered)}`)
+})
+
+t.test('metrics are those of the server that is asked, or of nobody', async (t) => {
+  const children = ['sleep', 'sleep'].map((program) => spawn(program, ['60']))
+  t.teardown(() => {
+    for (const child of children) child.kill()
+  })
+  const [one, other] = children.map(({ pid }) => pid)
+  t.notOk(areOfOneServer(one, other), 'two that one shell has started')
+  t.ok(areOfOneServer(process.pid, one))
+  t.ok(areOfOneServer(one, process.pid))
+  t.ok(areOfOneServer(one, undefined), 'nobody can tell')
 })
 
 t.test('what a run prints', async (t) => {
@@ -182,7 +260,7 @@ t.test('more than 15 % between two tools is told, whichever has reached more', a
 t.test('where wrk can not ask the same that is told', async (t) => {
   const plan: Plan = {
     url: `http://127.0.0.1:${await freePort()}`,
-    source: { kind: 'profile', name: 'daily-herd', population: generatedPopulation(10, 1), seed: 1 },
+    source: { kind: 'profile', name: 'daily-herd', population: generatedPopulation(10, 1), seed: 1, first: 0 },
     arrival: { kind: 'closed' },
     connections: 2,
     duration: 1,
@@ -208,6 +286,21 @@ t.test('gates decide the exit code', async (t) => {
   t.equal(unbroken.code, 0, 'what is wrong is answered as it should')
   t.equal(missed.code, 1)
   t.match(missed.stderr, /missed: p99 ms/)
+})
+
+t.test('a p99 counts only where the rate was answered', async (t) => {
+  let seen = 0
+  // Each third request has no answer, as where one of three servers hangs.
+  const url = await listen(t, (req, res) => {
+    if (req.url === '/__lbheartbeat__' || seen++ % 3 !== 0) res.end()
+  })
+  const args = ['--rate', '60', '--timeout', '1', ...SHORT, '--duration', '3', '--max-p99', '20']
+  const { code, stdout, stderr } = await loadtest('run', '--url', url, ...args)
+  t.equal(code, 1)
+  t.match(stderr, /p99 ms, part of the rate that was not answered/)
+  const { offered } = JSON.parse(stdout) as RunReport
+  t.ok((offered.errors.timeout ?? 0) > 10, JSON.stringify(offered.errors))
+  t.ok(offered.latencies.p90 >= 900, `whoever gave up has waited, too: p90 ${offered.latencies.p90}`)
 })
 
 t.test('errors: a 5xx, an unexpected status, a connection closed unanswered, a timeout', async (t) => {
@@ -410,6 +503,31 @@ t.test('capacity finds what holds', async (t) => {
     limit: undefined,
   })
 
+  const failing = async (rate: number) => ({ ...(await server(1e6)(rate)), errors: rate > 3_000 ? { timeout: 1 } : {} })
+  const bounded = await findCapacity({ ...options, offer: failing })
+  t.ok(bounded.rate <= 3_000 && bounded.rate > 2_800, `${bounded.rate} of 3,000`)
+  t.equal(bounded.limit, '1 errors')
+  const tired = async (rate: number, seconds: number) => await server(seconds === 1 ? 7_000 : 6_000)(rate)
+  const confirmed = await findCapacity({ ...options, confirm: 5, offer: tired })
+  t.ok(confirmed.rate <= 6_000 && confirmed.rate > 5_500, `${confirmed.rate} of 6,000, for as long as it is confirmed`)
+
+  const asked: string[] = []
+  const quiet = await listen(t, (req, res) => {
+    if (req.url !== '/__lbheartbeat__')
+      asked.push(new URL(req.url as string, 'http://x').searchParams.get('id') as string)
+    res.end()
+  })
+  const at = (rate: string) => ['--from', rate, '--to', rate, '--step', '1', '--confirm', '1', '--profile', 'cold']
+  const slow = await loadtest('capacity', '--url', quiet, ...at('50'), '--max-p99', '0')
+  t.equal(slow.code, 1)
+  t.match(slow.stdout, /^no rate held/)
+  t.match(slow.stdout, /^\d+ × .* GiB, Node v/m, 'the machine')
+  t.match(slow.stderr, /not even 50 a second hold/)
+  asked.length = 0
+  t.equal((await loadtest('capacity', '--url', quiet, ...at('50'), '--max-p99', '2000')).code, 0)
+  t.ok(asked.length > 250, `${asked.length} requests`)
+  t.equal(new Set(asked).size, asked.length, 'cold to the end, also of the second opinion')
+
   const { url } = await startStack(t)
   const args = [
     '--from',
@@ -428,4 +546,6 @@ t.test('capacity finds what holds', async (t) => {
   const { code, stdout, stderr } = await loadtest('capacity', '--url', url, ...args)
   t.equal(code, 0, stderr)
   t.match(stdout, /^100 requests a second/)
+  t.match(stdout, /^wrk: \d+ a second, p50/m, 'a second opinion')
+  t.notMatch((await loadtest('capacity', '--url', url, ...args, '--no-second-opinion')).stdout, /wrk/)
 })
