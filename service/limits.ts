@@ -47,6 +47,8 @@ export const REPLICA_CONNECTIONS_MAX = 4
 export const REPLICA_WAITING_MAX = 4_096
 /** How long a caller waits for a connection. */
 export const ACQUIRE_MS_MAX = 120
+/** For so long a replica isn't asked again that follows a timeline which has been given up. */
+export const FOREIGN_MS = 1_000
 /** When one who waits for a connection no longer is taken off the queue too, whatever this process did meanwhile. */
 export const ABANDONED_MS = 10_000
 /** How long one statement may take on a replica while another one is left to be asked; then its connection is given up. */

@@ -2,34 +2,43 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Application, type ManifestFormat, splitPacked } from '../addon/index.ts'
-import { type Replicas, readStatement } from '../database/index.ts'
-import { COLD_MS_MAX, DATABASE_START_MS_MAX, RECONNECT_MS_MAX, RECONNECT_MS_MIN } from '../limits.ts'
+import { type Replicas, type Row, readStatement } from '../database/index.ts'
+import type { Timeline } from '../feed/index.ts'
+import { DATABASE_START_MS_MAX, RECONNECT_MS_MAX, RECONNECT_MS_MIN } from '../limits.ts'
 import type { KnownApplications } from '../update/index.ts'
+import { askReplicas } from './ask.ts'
+
+export interface ApplicationsOptions {
+  readonly replicas: Replicas
+  readonly timeline: Timeline
+  /** From what was kept for a restart. */
+  readonly known: readonly Application[] | undefined
+  /** Told where others are known than before. */
+  readonly onChanged: (applications: readonly Application[]) => void
+}
 
 export interface Applications extends KnownApplications {
   /** Reads them where they weren't known. Rejects with `database_unreachable`. */
   ready(): Promise<void>
-  /** Reads them again, and goes on trying until it has. */
+  /** Reads them again, and goes on trying until it has, from a replica that is as far as what was seen. */
   refresh(): Promise<void>
   close(): void
 }
 
-/** `known`: from a snapshot. */
-export function createApplications(replicas: Replicas, known: readonly Application[] | undefined): Applications {
+export function createApplications({ replicas, timeline, known, onChanged }: ApplicationsOptions): Applications {
   const statement = readStatement('applications')
   let closed = false
+  /** What was asked for while another refresh was under way may be newer than what that one reads. */
+  let isWanted = false
+  let refreshing: Promise<void> | undefined
 
   async function read(): Promise<void> {
-    const rows = await replicas.query(statement, [], COLD_MS_MAX)
-    applications.byGuid = byGuid(
-      rows.map(({ id, guid, name, manifest, jsonSince }) => ({
-        id: id as number,
-        guid: guid as string,
-        name: name as string,
-        manifest: manifest as ManifestFormat,
-        jsonSince: jsonSince === null ? null : splitPacked(jsonSince as string | number),
-      })),
-    )
+    const { rows, isBehind } = await askReplicas(replicas, timeline, statement, [])
+    if (isBehind) throw new Error('no replica is as far as what was seen before')
+    const before = JSON.stringify([...applications.byGuid.values()])
+    applications.byGuid = byGuid(rows.filter(({ id }) => id !== null).map(applicationOf))
+    const now = [...applications.byGuid.values()]
+    if (JSON.stringify(now) !== before) onChanged(now)
   }
 
   async function readUntil(giveUpAt: number): Promise<void> {
@@ -44,17 +53,39 @@ export function createApplications(replicas: Replicas, known: readonly Applicati
     }
   }
 
+  async function refreshAll(): Promise<void> {
+    while (isWanted && !closed) {
+      isWanted = false
+      await readUntil(Number.POSITIVE_INFINITY)
+    }
+    refreshing = undefined
+  }
+
   const applications = {
     byGuid: byGuid(known ?? []),
     async ready() {
       if (known === undefined) await readUntil(Date.now() + DATABASE_START_MS_MAX)
     },
-    refresh: () => readUntil(Number.POSITIVE_INFINITY),
+    refresh() {
+      isWanted = true
+      refreshing ??= refreshAll()
+      return refreshing
+    },
     close() {
       closed = true
     },
   }
   return applications
+}
+
+function applicationOf({ id, guid, name, manifest, jsonSince }: Row): Application {
+  return {
+    id: id as number,
+    guid: guid as string,
+    name: name as string,
+    manifest: manifest as ManifestFormat,
+    jsonSince: jsonSince === null ? null : splitPacked(jsonSince as string | number),
+  }
 }
 
 function byGuid(applications: readonly Application[]): ReadonlyMap<string, Application> {

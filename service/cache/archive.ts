@@ -57,6 +57,8 @@ export interface Archive {
   /** Add-ons have changed; call it before anything newer shows. */
   noteChanged(changes: readonly { readonly guid: string; readonly counter: number }[]): void
   noteRefreshed(refreshed: readonly Refreshed[]): void
+  /** Others may ask than before. */
+  noteApplications(applications: readonly Application[]): void
   /** All changes up to the timeline's position have been noted. Costs nothing where there were none. */
   noteCaughtUp(): void
   /** The timeline has begun anew: what is kept of before can't be carried on, or, where it was lost, goes. */
@@ -270,6 +272,9 @@ export function openArchive(options: ArchiveOptions): Archive {
           entry === undefined ? { kind: 'gone', counter, guid } : { kind: 'entry', counter, entry },
         ),
       )
+    },
+    noteApplications(applications) {
+      append([{ kind: 'applications', counter: timeline.seen, applications }])
     },
     noteCaughtUp() {
       if (isMarkDue) mark()

@@ -7,14 +7,16 @@
 
 import { closeSync, fdatasync, fstatSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
+import type { Application } from '../addon/index.ts'
 import type { Position } from '../feed/index.ts'
 import type { EntryMemory } from '../update/index.ts'
 
-/** `marked`: all changes up to a position are in the journal; `changed`: an add-on has; `entry`: its new state; `gone`: it isn't public. */
+/** `marked`: all changes up to a position are in the journal; `changed`: an add-on has; `entry`: its new state; `gone`: it isn't public; `applications`: all that may ask. */
 export type JournalRecord =
   | { readonly kind: 'marked'; readonly counter: number; readonly mark: Mark }
   | { readonly kind: 'changed' | 'gone'; readonly counter: number; readonly guid: string }
   | { readonly kind: 'entry'; readonly counter: number; readonly entry: EntryMemory }
+  | { readonly kind: 'applications'; readonly counter: number; readonly applications: readonly Application[] }
 
 export interface Mark {
   readonly position: Position
@@ -29,7 +31,7 @@ export interface JournalHead {
   readonly from: Position
 }
 
-const kinds = ['marked', 'changed', 'gone', 'entry'] as const
+const kinds = ['marked', 'changed', 'gone', 'entry', 'applications'] as const
 const PREFIX_BYTES = 8
 const RECORD_HEAD_BYTES = 9
 
@@ -127,6 +129,7 @@ function bytesOf(record: JournalRecord): Buffer {
 
 function contentOf(record: JournalRecord): Buffer {
   if (record.kind === 'entry') return record.entry.bytes
+  if (record.kind === 'applications') return Buffer.from(JSON.stringify(record.applications))
   return Buffer.from(record.kind === 'marked' ? JSON.stringify(record.mark) : record.guid)
 }
 
@@ -135,6 +138,7 @@ function recordOf(body: Buffer): JournalRecord {
   const counter = body.readDoubleLE(1)
   const content = body.subarray(RECORD_HEAD_BYTES)
   if (kind === 'marked') return { kind, counter, mark: JSON.parse(content.toString()) }
+  if (kind === 'applications') return { kind, counter, applications: JSON.parse(content.toString()) }
   if (kind !== 'entry') return { kind, counter, guid: content.toString() }
   // Words want to begin at a multiple of four.
   const bytes = Buffer.from(new ArrayBuffer(content.length))

@@ -4,6 +4,7 @@ import { type Replicas, readStatement } from '../database/index.ts'
 import type { Timeline } from '../feed/index.ts'
 import { COLD_MS_MAX, LOAD_ADDONS } from '../limits.ts'
 import { counterOf, guidOf, makeEntry, type RenderOptions } from '../update/index.ts'
+import { askReplicas } from './ask.ts'
 import type { Memory } from './memory.ts'
 import { Slices } from './slices.ts'
 import { type OnUnreadable, readAnswer } from './source.ts'
@@ -40,36 +41,32 @@ export async function loadAll(options: LoadOptions): Promise<Loaded> {
   memory.reserve(Number(row?.addons))
   const read = async (after: number) => {
     signal.throwIfAborted()
-    const { rows, isBehind } = await replicas.queryAt({
-      statement,
-      values: [after, LOAD_ADDONS],
-      deadlineMs: COLD_MS_MAX,
-      counterOf: ([first]) => Number(first?.counter),
-      atLeast: timeline.seen,
-    })
-    if (isBehind) throw new Error('no replica is as far as what was seen before')
-    return rows
+    const asked = await askReplicas(replicas, timeline, statement, [after, LOAD_ADDONS])
+    if (asked.isBehind) throw new Error('no replica is as far as what was seen before')
+    return asked
   }
 
   const slices = new Slices()
   for (let page = read(progress.after); ; ) {
-    const rows = await page
-    const last = Math.max(...rows.map(({ id }) => id as number))
+    const asked = await page
+    // It may have been read before the timeline began anew.
+    signal.throwIfAborted()
+    const last = Math.max(...asked.rows.map(({ id }) => id as number))
     if (last === 0) break // the one row of an empty page has NULL
     // The next page is on its way while this one is taken in.
     page = read(last)
     page.catch(() => {})
-    const { counter, offers } = readAnswer(rows, false, onUnreadable)
+    const { counter, offers } = readAnswer(asked, onUnreadable)
     timeline.see(counter)
-    await slices.rest()
     for (const [guid, offer] of offers) {
+      await slices.rest()
+      signal.throwIfAborted()
       if (memory.size >= memory.entriesMax && !memory.has(guid)) return 'too many'
       if (counter >= timeline.lastChangeOf(guid)) {
         if (counter > timeline.position.counter) timeline.noteChange(guid, counter)
         memory.put({ memory: makeEntry(offer, counter, render()), at: 0 })
         onHeld(guid)
       } else onOutdated(guid)
-      await slices.rest()
     }
     progress.after = last
   }

@@ -9,7 +9,7 @@ import { counterOf, guidOf } from '../update/index.ts'
 import { readJournal } from './journal.ts'
 import { filesOf, JOURNAL_SUFFIX, REFUSED_SUFFIX, snapshotsOf } from './kept-files.ts'
 import type { Memory } from './memory.ts'
-import { FORMAT, readSnapshot, type SnapshotHead } from './snapshot.ts'
+import { FORMAT, readSnapshot, type SnapshotHead, TooLargeError } from './snapshot.ts'
 
 export interface RestoreOptions {
   readonly folder: string
@@ -37,12 +37,16 @@ export async function restore({ folder, generation, memory, log }: RestoreOption
     try {
       head = await readSnapshot(path, memory)
     } catch (error) {
+      if (error instanceof TooLargeError) {
+        log.warn({ path, reason: error.message }, 'a snapshot is passed over')
+        continue
+      }
       log.error({ path, reason: reasonOf(error) }, 'a snapshot is refused')
       setAside(path)
       continue
     }
-    const { position, trueAt, pending, changes } = replay(folder, generation, memory, head)
-    const { isComplete, applications } = head
+    const { position, trueAt, applications, pending, changes } = replay(folder, generation, memory, head)
+    const { isComplete } = head
     return { position, trueAt, isComplete, applications, pending: [...pending], changes }
   }
   return undefined
@@ -58,6 +62,7 @@ function setAside(path: string): void {
 interface Replayed {
   readonly position: Position
   readonly trueAt: number
+  readonly applications: readonly Application[]
   readonly pending: Set<string>
   readonly changes: Map<string, number>
 }
@@ -67,7 +72,7 @@ function replay(
   folder: string,
   generation: string,
   memory: Memory,
-  head: { readonly position: Position; readonly trueAt: number; readonly pending: readonly string[] },
+  head: Pick<SnapshotHead, 'position' | 'trueAt' | 'pending' | 'applications'>,
 ): Replayed {
   const journals = filesOf(folder, generation, JOURNAL_SUFFIX)
     .map((path) => readJournal(path, FORMAT, generation))
@@ -79,8 +84,11 @@ function replay(
   const later = (map: Map<string, number>, guid: string, counter: number) => {
     if (counter > (map.get(guid) ?? -1)) map.set(guid, counter)
   }
+  let applications = { counter: head.position.counter, all: head.applications }
   for (const record of records) {
-    if (record.kind === 'gone') later(gone, record.guid, record.counter)
+    if (record.kind === 'applications') {
+      if (record.counter >= applications.counter) applications = { counter: record.counter, all: record.applications }
+    } else if (record.kind === 'gone') later(gone, record.guid, record.counter)
     else if (record.kind === 'changed') later(changed, record.guid, record.counter)
     else if (record.kind === 'entry') memory.put({ memory: record.entry, at: 0 })
   }
@@ -116,8 +124,8 @@ function replay(
   }
   const changes = new Map<string, number>()
   for (const record of records) {
-    if (record.kind === 'marked' || record.counter <= position.counter) continue
+    if (record.kind === 'marked' || record.kind === 'applications' || record.counter <= position.counter) continue
     later(changes, record.kind === 'entry' ? guidOf({ memory: record.entry, at: 0 }) : record.guid, record.counter)
   }
-  return { position, trueAt, pending, changes }
+  return { position, trueAt, applications: applications.all, pending, changes }
 }

@@ -41,6 +41,9 @@ export interface SnapshotHead {
   readonly bytes: number
 }
 
+/** Nothing is wrong with a snapshot, but that there is no room for it. */
+export class TooLargeError extends Error {}
+
 const DIGEST_BYTES = 32
 const HEAD_FILL = 64
 const HEAD_BYTES_MAX = 16 * 1024 * 1024
@@ -138,7 +141,8 @@ export async function readSnapshot(path: string, memory: Memory): Promise<Snapsh
     if (size !== sizeOf(head, headLength)) throw new Error(`it has ${size} bytes, not as many as it says`)
     memory.reserve(head.entries)
     const first = memory.take(head.bytes / 4)
-    if (first === 0 && head.bytes > 0) throw new Error('it is larger than memory may be')
+    if (first === 0 && head.bytes > 0)
+      throw new TooLargeError('it is larger than memory may be: see MEMORY_CACHE_ENTRIES')
     const digest = createHash('sha256')
     for (let done = 0; done < head.bytes; ) {
       const length = Math.min(SNAPSHOT_CHUNK_BYTES * 4, head.bytes - done)

@@ -1,11 +1,12 @@
 /** Where entries come from when no tier has them: the update join, on a replica, for many add-ons at a time. */
 
 import type { AddonType } from '../addon/index.ts'
-import { type Replicas, type Row, readStatement, withValues } from '../database/index.ts'
+import { type Replicas, readStatement, withValues } from '../database/index.ts'
 import { reasonOf } from '../errors.ts'
 import type { Timeline } from '../feed/index.ts'
-import { BATCH_GUIDS_MAX, COLD_MS_MAX } from '../limits.ts'
+import { BATCH_GUIDS_MAX } from '../limits.ts'
 import { type Offer, readOffer } from '../update/index.ts'
+import { type Asked, askReplicas } from './ask.ts'
 
 /** What a replica said of some add-ons, and at what point of the feed. */
 export interface Answered {
@@ -35,14 +36,7 @@ export function createSource(replicas: Replicas, timeline: Timeline, onUnreadabl
       const size = sizeClassOf(guids.length)
       const values = guids.slice()
       while (values.length < size) values.push(guids[guids.length - 1] as string)
-      const { rows, isBehind } = await replicas.queryAt({
-        statement: texts.get(size) as string,
-        values,
-        deadlineMs: COLD_MS_MAX,
-        counterOf: ([row]) => Number(row?.counter),
-        atLeast: timeline.seen,
-      })
-      return readAnswer(rows, isBehind, onUnreadable)
+      return readAnswer(await askReplicas(replicas, timeline, texts.get(size) as string, values), onUnreadable)
     },
   }
 }
@@ -51,8 +45,7 @@ export function createSource(replicas: Replicas, timeline: Timeline, onUnreadabl
  * What came of a statement. An add-on of which nothing can be made is public and has nothing to offer: it must keep neither those
  * that were asked for with it nor a whole page from being answered, and what is left of it could be anything.
  */
-export function readAnswer(rows: readonly Row[], isBehind: boolean, onUnreadable: OnUnreadable): Answered {
-  const [{ counter, token }] = rows as [Row]
+export function readAnswer({ rows, position, isBehind }: Asked, onUnreadable: OnUnreadable): Answered {
   const offers = new Map<string, Offer>()
   for (const row of rows) {
     if (row.guid === null) continue
@@ -64,7 +57,7 @@ export function readAnswer(rows: readonly Row[], isBehind: boolean, onUnreadable
       offers.set(guid, { guid, slug, type, candidates: [] })
     }
   }
-  return { counter: Number(counter), token: Number(token), offers, isBehind }
+  return { counter: position.counter, token: position.token, offers, isBehind }
 }
 
 /** 1, 2, 3, 4, 6, 8, 12, …: at most a third is repeated. */

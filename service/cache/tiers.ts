@@ -9,7 +9,6 @@ import { reasonOf, VersioncheckError } from '../errors.ts'
 import { type NumberedChange, type ReloadReason, startTail, type Tail, Timeline } from '../feed/index.ts'
 import {
   BATCHES_MAX,
-  COLD_MS_MAX,
   LAG_MS_MAX,
   LOAD_RETRY_MS,
   MEMCACHED_TTL_S,
@@ -29,6 +28,7 @@ import {
 } from '../update/index.ts'
 import { createApplications } from './applications.ts'
 import { type Archive, openArchive } from './archive.ts'
+import { askReplicas } from './ask.ts'
 import { generationsOf } from './kept-files.ts'
 import { loadAll } from './load.ts'
 import { createLookup, type Lookup } from './lookup.ts'
@@ -97,7 +97,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
 
   const restored = memory && (await restore({ folder: snapshotFolder, generation, memory, log }))
   if (restored !== undefined) {
-    timeline.begin(restored.position, true)
+    timeline.begin(restored.position)
     // What a journal knows beyond its last mark: neither memcached nor a late replica may undo it.
     for (const [guid, counter] of restored.changes) {
       timeline.noteChange(guid, counter)
@@ -111,7 +111,12 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     restored?.isComplete && memory?.evictions === 0 ? { evictions: 0 } : undefined
   let loading: AbortController | undefined
 
-  const applications = createApplications(replicas, restored?.applications)
+  const applications = createApplications({
+    replicas,
+    timeline,
+    known: restored?.applications,
+    onChanged: (now) => archive?.noteApplications(now),
+  })
 
   /** Add-ons that were told of: whoever asks for one again and again shall not fill the log. */
   const unreadable = new Set<string>()
@@ -324,20 +329,16 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   async function findPackage(fileId: number): Promise<FoundPackage | undefined> {
     let old: FoundPackage | undefined
     try {
-      const { rows, isBehind } = await replicas.queryAt({
-        statement: packageStatement,
-        values: [fileId],
-        deadlineMs: COLD_MS_MAX,
-        counterOf: ([row]) => Number(row?.counter),
-        atLeast: timeline.seen,
-      })
+      const { rows, position, isBehind } = await askReplicas(replicas, timeline, packageStatement, [fileId])
       const [row] = rows
       const digest = (row?.package as string | null) ?? undefined
       const found = digest && { digest, size: (row?.size as number | null) ?? undefined }
       const stale = isBehind ? Math.max(1, ageS()) : lateS()
       const answer = found && { ...found, staleStatus: stale > 0 ? cacheStatus('replica', stale) : undefined }
       if (!isBehind) return answer || undefined
-      if (answer && !timeline.mayHaveChangedSince(row?.guid as string, Number(row?.counter))) old = answer
+      const guid = row?.guid as string
+      // What is held of its add-on is newer, whether that has the file or not.
+      if (answer && !memory?.has(guid) && !timeline.mayHaveChangedSince(guid, position.counter)) old = answer
     } catch (error) {
       if (memory === undefined) throw error
     }

@@ -5,5 +5,5 @@ export { derivedSecret, describeEndpoint, type Endpoint, endpointAs, isAccount, 
 export { type Followers, openFollowers } from './followers.ts'
 export { assertCurrent, migrate } from './migrate.ts'
 export { openPrimary, type Primary, rollback, type Statements } from './primary.ts'
-export { openReplicas, type Replicas } from './replicas.ts'
+export { openReplicas, type ReplicaStanding, type Replicas } from './replicas.ts'
 export { readStatement, withValues } from './statements.ts'

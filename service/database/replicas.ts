@@ -5,7 +5,7 @@
 
 import { startDeadline } from '../deadline.ts'
 import { VersioncheckError } from '../errors.ts'
-import { CONNECT_MS_MAX, QUERY_MS_MAX } from '../limits.ts'
+import { CONNECT_MS_MAX, FOREIGN_MS, QUERY_MS_MAX } from '../limits.ts'
 import { type Connection, connect, isFatal, type Row, type Value } from './connection.ts'
 import { describeEndpoint, type Endpoint } from './endpoint.ts'
 import { openPool, type Pool } from './pool.ts'
@@ -19,8 +19,8 @@ export interface Replicas {
   /** Rejects with `database_unreachable` when no replica answered within `deadlineMs`. */
   query(statement: string, values: readonly Value[], deadlineMs: number): Promise<Row[]>
   /**
-   * The same, of a replica that is far enough: `counterOf` tells how far an answer's replica was. Where none is, the answer of the
-   * one that was furthest comes, marked.
+   * The same, of a replica that is far enough. Where none is, the answer of the one that was furthest comes, marked. One that follows
+   * something else is as good as gone.
    */
   queryAt(options: QueryAtOptions): Promise<{ readonly rows: Row[]; readonly isBehind: boolean }>
   /** Asks one of them, whatever is known of it. Rejects with `database_unreachable`. */
@@ -35,9 +35,13 @@ export interface QueryAtOptions {
   readonly statement: string
   readonly values: readonly Value[]
   readonly deadlineMs: number
+  /** How far an answer's replica was. */
   readonly counterOf: (rows: readonly Row[]) => number
-  readonly atLeast: number
+  readonly standingOf: (rows: readonly Row[]) => ReplicaStanding
 }
+
+/** What a replica is, by its answer: one to believe, one that is not far enough, or one that nobody follows any more. */
+export type ReplicaStanding = 'current' | 'behind' | 'foreign'
 
 export interface ReplicaStatistics {
   /** Host, port and name of the database. */
@@ -50,10 +54,15 @@ export interface ReplicaStatistics {
 export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { preferred = 0 } = {}): Replicas {
   const pools = endpoints.map((endpoint) => openPool(endpoint))
   let current = preferred % pools.length
+  /** Until when nobody is asked who follows something else: others would have less time for it. */
+  const foreignUntil = new Map<Pool, number>()
 
   /** The ones worth asking, the preferred one first. */
   function inOrder(): Pool[] {
-    return [...pools.slice(current), ...pools.slice(0, current)].filter(({ isUsable }) => isUsable)
+    const now = performance.now()
+    return [...pools.slice(current), ...pools.slice(0, current)].filter(
+      (pool) => pool.isUsable && now >= (foreignUntil.get(pool) ?? 0),
+    )
   }
 
   /** Asks one after the other until one's rows will do. */
@@ -61,7 +70,7 @@ export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { pr
     statement: string,
     values: readonly Value[],
     deadlineMs: number,
-    willDo: (rows: Row[]) => boolean,
+    judge: (rows: Row[]) => ReplicaStanding,
   ): Promise<Row[] | undefined> {
     const giveUpAt = performance.now() + deadlineMs
     let cause: unknown
@@ -74,8 +83,10 @@ export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { pr
       const queryMs = index === worthAsking.length - 1 ? leftMs : Math.min(leftMs, QUERY_MS_MAX)
       try {
         const rows = await within(leftMs, pool.query(statement, values, queryMs))
-        if (willDo(rows)) return rows
-        answered = true
+        const standing = judge(rows)
+        if (standing === 'current') return rows
+        answered ||= standing === 'behind'
+        if (standing === 'foreign') foreignUntil.set(pool, performance.now() + FOREIGN_MS)
       } catch (error) {
         if (!isFatal(error)) throw error
         cause = error
@@ -94,18 +105,19 @@ export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { pr
       current = index
     },
     async query(statement, values, deadlineMs) {
-      return (await ask(statement, values, deadlineMs, () => true)) as Row[]
+      return (await ask(statement, values, deadlineMs, () => 'current')) as Row[]
     },
-    async queryAt({ statement, values, deadlineMs, counterOf, atLeast }) {
+    async queryAt({ statement, values, deadlineMs, counterOf, standingOf }) {
       let furthest: Row[] = []
       let furthestAt = -1
       const rows = await ask(statement, values, deadlineMs, (answer) => {
+        const standing = standingOf(answer)
         const counter = counterOf(answer)
-        if (counter > furthestAt) {
+        if (standing === 'behind' && counter > furthestAt) {
           furthest = answer
           furthestAt = counter
         }
-        return counter >= atLeast
+        return standing
       })
       return { rows: rows ?? furthest, isBehind: rows === undefined }
     },

@@ -20,7 +20,7 @@ import {
 } from '../limits.ts'
 import type { Log } from '../observe/index.ts'
 import type { Change } from './append.ts'
-import { type Position, START, type Timeline } from './timeline.ts'
+import { type Position, readPosition, START, type Timeline } from './timeline.ts'
 
 export interface NumberedChange {
   readonly number: number
@@ -189,9 +189,7 @@ export function startTail(options: TailOptions): Tail {
     for (const { number, token, guid, oldGuid } of changes) timeline.learn(number, token, [guid, oldGuid])
     options.onChanges(changes)
     tail.onDelay?.(changes[0]?.delayMs ?? 0)
-    const last = changes.at(-1) as NumberedChange
-    const isLast = last.number === position.counter
-    timeline.advance(isLast ? position : { ...timeline.position, counter: last.number, token: last.token })
+    timeline.advance(positionAfter(changes, position))
     if (changes.some(({ kind }) => kind === 'all')) options.onReload('gap')
   }
 
@@ -295,6 +293,15 @@ export function startTail(options: TailOptions): Tail {
   return tail
 }
 
+/**
+ * Where whoever knows these changes is, of a replica that was at `there`. Before the end nobody knows the heartbeat, but that it is no
+ * later: an earlier one than the true one would make a replica that is merely late seem to have replaced the timeline.
+ */
+export function positionAfter(changes: readonly NumberedChange[], there: Position): Position {
+  const { number, token } = changes.at(-1) as NumberedChange
+  return { ...there, counter: number, token }
+}
+
 /** What a replica's state is to a position. */
 export function relationOf(state: FeedState, position: Position): Relation {
   const { counter, token, heartbeatMs } = state.position
@@ -337,7 +344,7 @@ function stateOf(
   { seenBefore, from, to }: { readonly seenBefore: number; readonly from: number; readonly to: number },
 ): FeedState {
   const [row] = rows as [Row]
-  const counter = Number(row.counter)
+  const position = readPosition(row)
   const changes = rows
     .filter(({ number }) => number !== null)
     .map(({ number, changeToken, kind, guid, oldGuid, delayMs }) => ({
@@ -350,18 +357,14 @@ function stateOf(
     }))
     .sort((one, other) => one.number - other.number)
   return {
-    position: {
-      counter,
-      token: Number(row.token),
-      heartbeatMs: Number(row.heartbeatMs),
-    },
+    position,
     nowMs: Number(row.nowMs),
     replicated: String(row.replicated ?? ''),
     floor: row.floor === null ? undefined : Number(row.floor),
     seenToken: row.seenToken === null ? undefined : Number(row.seenToken),
     seenBefore,
     changes,
-    isWhole: changes.length >= Math.min(counter, to) - from,
+    isWhole: changes.length >= Math.min(position.counter, to) - from,
   }
 }
 

@@ -4,6 +4,7 @@
  * It takes the same few megabytes however many changes there are, and errs only to the safe side: what it can't judge is outdated.
  */
 
+import type { ReplicaStanding, Row } from '../database/index.ts'
 import { TIMELINE_BUCKETS, TIMELINE_NUMBERS } from '../limits.ts'
 
 /** A point of the feed. Numbers rise along a timeline, and so do heartbeats. */
@@ -15,6 +16,11 @@ export interface Position {
   readonly heartbeatMs: number
 }
 
+/** Of a row with `counter`, `token` and `heartbeatMs`, as the statements of workers have them. */
+export function readPosition({ counter, token, heartbeatMs }: Row): Position {
+  return { counter: Number(counter), token: Number(token), heartbeatMs: Number(heartbeatMs) }
+}
+
 export const START: Position = { counter: 0, token: 0, heartbeatMs: 0 }
 
 export class Timeline {
@@ -24,17 +30,14 @@ export class Timeline {
   seen = 0
   /** Changes above it are known one by one. */
   floor = 0
-  /** Changes up to the floor were known once, to this process or to the one whose state it took over, and aren't any more. */
-  private hasForgotten = false
   /** Of the changes of all add-ons whose guids fall into a bucket, the last. */
   private lastChange = new Float64Array(TIMELINE_BUCKETS)
   /** Numbers and their tokens, each at its number modulo the length. */
   private numbers = new Float64Array(TIMELINE_NUMBERS)
   private tokens = new Float64Array(TIMELINE_NUMBERS)
 
-  /** Begins anew at a position, knowing nothing of what was before. `isRestored`: with the state that another process kept. */
-  begin(position: Position, isRestored = false): void {
-    this.hasForgotten = isRestored || this.position !== START
+  /** Begins anew at a position, knowing nothing of what was before. */
+  begin(position: Position): void {
     this.position = position
     this.seen = position.counter
     this.floor = position.counter
@@ -86,11 +89,27 @@ export class Timeline {
   }
 
   /**
-   * Whether what a late replica says of an add-on, as of a point that may be long gone, may have been undone by a change that is or
-   * was known: it might offer what was withdrawn.
+   * Whether what a late replica says of an add-on, as of a point that may be long gone, may have been undone since: by a change that
+   * is known, or by one of before all that is, which others have answered by. It might offer what was withdrawn.
    */
   mayHaveChangedSince(guid: string, counter: number): boolean {
-    return counter < this.lastChangeOf(guid) || (this.hasForgotten && counter < this.floor)
+    return counter < this.floor || counter < this.lastChangeOf(guid)
+  }
+
+  /**
+   * What a replica is that was at a position when it answered. Heartbeats rise along a timeline as numbers do: one that has more
+   * numbers and an earlier heartbeat was left behind when this timeline began, at a restore or a promotion.
+   */
+  standingOf({ counter, token, heartbeatMs }: Position): ReplicaStanding {
+    const isLeftBehind = counter > this.position.counter && heartbeatMs < this.position.heartbeatMs
+    if (isLeftBehind || this.isOfAnother(counter, token)) return 'foreign'
+    return counter < this.seen ? 'behind' : 'current'
+  }
+
+  /** Whether the change of that number is known, and is another one. */
+  private isOfAnother(counter: number, token: number): boolean {
+    const at = counter % TIMELINE_NUMBERS
+    return this.numbers[at] === counter + 1 && this.tokens[at] !== token
   }
 
   private raiseLastChange(guid: string, number: number): void {

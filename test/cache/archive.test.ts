@@ -188,6 +188,36 @@ t.test('what has changed since is known to have', async (t) => {
   t.equal(held[guidOf(1)]?.isOutdated, false)
 })
 
+t.test('who may ask is kept as it was last', async (t) => {
+  const folder = await makeFolder(t)
+  const host = await start(t, folder)
+  fill(host.memory, [1])
+  await host.snapshot()
+  const added = { ...firefox, id: 9, guid: 'added@archive.test', name: 'added' }
+  host.archive.noteApplications([firefox, added])
+  t.strictSame((await find(folder)).restored?.applications, [firefox, added])
+  host.change(1, 11)
+  host.archive.noteApplications([added])
+  const { restored } = await find(folder)
+  t.strictSame(restored?.applications, [added])
+  t.strictSame(restored?.changes, new Map([[guidOf(1), 11]]), 'it is no change of an add-on')
+})
+
+t.test('a snapshot that there is no room for is no damaged one', async (t) => {
+  const folder = await makeFolder(t)
+  const host = await start(t, folder, { memory: newMemory(4 * 1024 * 1024) })
+  fill(
+    host.memory,
+    Array.from({ length: 2_000 }, (_, number) => number),
+  )
+  await host.snapshot()
+  const small = await find(folder, GENERATION, 256 * 1024)
+  t.equal(small.restored, undefined)
+  t.equal(small.memory.size, 0)
+  t.strictSame(filesOf(folder, '.refused'), [])
+  t.strictSame((await find(folder, GENERATION, 4 * 1024 * 1024)).held, listingsOf(host.memory))
+})
+
 t.test(
   'which add-ons have changed beyond the last mark is told, and a mark is made as soon as all is known',
   async (t) => {

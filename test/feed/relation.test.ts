@@ -1,7 +1,7 @@
 /** What a replica is to a worker: on its timeline or another, before it or behind it. */
 
 import t from 'tap'
-import { relationOf } from '../../service/feed/tail.ts'
+import { type NumberedChange, positionAfter, relationOf } from '../../service/feed/tail.ts'
 
 /** The worker stands at 100, whose token is 7, with the heartbeat 5,000. */
 const position = { counter: 100, token: 7, heartbeatMs: 5_000 }
@@ -16,14 +16,10 @@ interface Replica {
   readonly seenBefore?: number
 }
 
-function relation({
-  counter,
-  token = 7,
-  heartbeatMs = 5_000,
-  seenToken,
-  floor = 1,
-  seenBefore = 100,
-}: Replica): ReturnType<typeof relationOf> {
+function relation(
+  { counter, token = 7, heartbeatMs = 5_000, seenToken, floor = 1, seenBefore = 100 }: Replica,
+  from = position,
+): ReturnType<typeof relationOf> {
   const state = {
     position: { counter, token, heartbeatMs },
     nowMs: heartbeatMs,
@@ -34,7 +30,7 @@ function relation({
     changes: [],
     isWhole: true,
   }
-  return relationOf(state, position)
+  return relationOf(state, from)
 }
 
 t.test('on the same timeline', async (t) => {
@@ -57,4 +53,21 @@ t.test('on another one', async (t) => {
     'foreign',
     'more changes than ours at an earlier time: what a restore has undone',
   )
+})
+
+t.test('to a worker in the middle of many changes, one that is late is late', async (t) => {
+  const changes: NumberedChange[] = [101, 102].map((number) => ({
+    number,
+    token: number,
+    kind: 'addon',
+    guid: null,
+    oldGuid: null,
+    delayMs: 0,
+  }))
+  // It was at 100 for hours; then a transaction of 1,000 changes arrived, of which it knows two.
+  const midway = positionAfter(changes, { counter: 1_100, token: 1_100, heartbeatMs: 9_000 })
+  t.match(midway, { counter: 102, token: 102 })
+  t.equal(relation({ counter: 100, heartbeatMs: 8_000 }, midway), 'behind', 'it has not got the transaction yet')
+  t.equal(relation({ counter: 1_100, heartbeatMs: 9_000, seenToken: 102 }, midway), 'ahead')
+  t.equal(relation({ counter: 100, heartbeatMs: 10_000 }, midway), 'lost', 'it never will')
 })

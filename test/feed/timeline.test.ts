@@ -219,13 +219,26 @@ t.test('what a late replica says may have been undone by changes that are known,
   timeline.learn(11, 2, ['a@timeline.test'])
   t.ok(timeline.mayHaveChangedSince('a@timeline.test', 10))
   t.notOk(timeline.mayHaveChangedSince('a@timeline.test', 11))
-  t.notOk(timeline.mayHaveChangedSince('b@timeline.test', 9), 'it never knew anything of that time')
-  timeline.begin({ counter: 30, token: 3, heartbeatMs: 0 })
-  t.ok(timeline.mayHaveChangedSince('b@timeline.test', 29), 'changes that it missed')
-  t.notOk(timeline.mayHaveChangedSince('b@timeline.test', 30))
-  const restored = new Timeline()
-  restored.begin({ counter: 30, token: 3, heartbeatMs: 0 }, true)
-  t.ok(restored.mayHaveChangedSince('b@timeline.test', 29), 'changes that the process before it knew')
+  t.notOk(timeline.mayHaveChangedSince('b@timeline.test', 10))
+  t.ok(timeline.mayHaveChangedSince('b@timeline.test', 9), 'by changes that others knew')
+  timeline.floor = 5
+  t.notOk(timeline.mayHaveChangedSince('b@timeline.test', 9), 'all changes since are known')
+})
+
+t.test('what a replica is, by where it was when it answered', async (t) => {
+  const timeline = new Timeline()
+  t.equal(timeline.standingOf({ counter: 5, token: 1, heartbeatMs: 7 }), 'current', 'nothing is known yet')
+  timeline.begin({ counter: 90, token: 1, heartbeatMs: 1_000 })
+  for (const [position, standing, why] of [
+    [{ counter: 90, token: 1, heartbeatMs: 1_000 }, 'current', 'as far'],
+    [{ counter: 91, token: 7, heartbeatMs: 1_000 }, 'current', 'further'],
+    [{ counter: 89, token: 7, heartbeatMs: 900 }, 'behind', 'late'],
+    [{ counter: 100, token: 7, heartbeatMs: 999 }, 'foreign', 'it was further when this timeline began anew'],
+    [{ counter: 90, token: 2, heartbeatMs: 2_000 }, 'foreign', 'another change of that number'],
+  ] as const)
+    t.equal(timeline.standingOf(position), standing, why)
+  timeline.see(95)
+  t.equal(timeline.standingOf({ counter: 94, token: 7, heartbeatMs: 1_500 }), 'behind', 'another one was further')
 })
 
 t.test('what was seen never falls, and begins anew with the timeline', async (t) => {

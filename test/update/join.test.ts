@@ -53,7 +53,7 @@ for (const size of [1, 2, 16, 128]) {
       )
       if (size > 1) guids[0] = 'nobody@example.test'
       const { reads, sorts, temporary } = await measure(guids)
-      // The counter is one more, for all of them.
+      // Where the feed stands is one more, for all of them.
       t.ok(reads <= 2 * size + 1, `${reads} index entries for ${size} guids`)
       t.strictSame({ sorts, temporary }, { sorts: 0, temporary: 0 }, 'no sort, no temporary table')
     }
@@ -64,8 +64,8 @@ for (const size of [1, 2, 16, 128]) {
     )
     t.strictSame(
       plan.map(({ table }) => table),
-      ['k', 'c'],
-      'the counter first, then the add-ons with their candidates',
+      ['k', 'h', 'c'],
+      'where the feed stands first, then the add-ons with their candidates',
     )
     for (const { table, key, Extra: extra } of plan) {
       t.equal(key, table === 'c' ? 'guid' : 'PRIMARY', `${table} by ${key}`)
