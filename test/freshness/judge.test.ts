@@ -50,3 +50,20 @@ t.test('what its replica has had for a second must show', async (t) => {
 t.test('what never was is invented', async (t) => {
   t.strictSame(rules([answer('9', 0)]), ['invented: no state was ever 9'])
 })
+
+t.test('a complaint says which state was given, and which was due', async (t) => {
+  const complaints = (answers: readonly Answer[], least = 0) =>
+    judge({ states: STATES, answers, leastState: () => least, freshMsMax: 1_000 }).map(({ rule, given, due }) => ({
+      rule,
+      given,
+      due,
+    }))
+  t.strictSame(complaints([answer('2', 0)], 3), [{ rule: 'too old', given: 1, due: 3 }])
+  t.strictSame(complaints([answer('hidden', 0)], 5), [{ rule: 'too old', given: 4, due: 5 }], 'the last that it can be')
+  t.strictSame(complaints([answer('3', 0), answer('1', 10)]), [{ rule: 'older than before', given: 0, due: 3 }])
+  t.strictSame(complaints([answer('2', 0), answer('9', 10)]), [{ rule: 'invented', given: -1, due: 1 }])
+  t.strictSame(complaints([answer('4', 0), answer('1', 10)], 2), [
+    { rule: 'older than before', given: 0, due: 5 },
+    { rule: 'too old', given: 0, due: 2 },
+  ])
+})

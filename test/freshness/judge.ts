@@ -33,9 +33,14 @@ export interface History {
 export interface Violation {
   readonly rule: 'invented' | 'older than before' | 'too old'
   readonly answer: Answer
+  /** The state that was given, the last that it can be; -1: there is none of that name. */
+  readonly given: number
+  /** The state that was due, or a later one. */
+  readonly due: number
   readonly detail: string
 }
 
+/** Everything that is wrong in a history; nothing where nothing is. */
 export function judge({ states, answers, leastState, freshMsMax }: History): Violation[] {
   const violations: Violation[] = []
   const byWorker = new Map<string, Answer[]>()
@@ -73,19 +78,19 @@ function judgeOne(
     const state = states.indexOf(seen, isMarked ? 0 : floor)
     const newest = states.lastIndexOf(seen)
     if (newest < 0) {
-      violations.push({ rule: 'invented', answer, detail: `no state was ever ${seen}` })
+      violations.push({ rule: 'invented', answer, given: newest, due: floor, detail: `no state was ever ${seen}` })
       continue
     }
     if (state >= 0) underWay.push({ answeredAt, state })
     if (isMarked) continue
     if (state < 0) {
       const detail = `state ${newest} (${seen}) after state ${floor} (${states[floor]})`
-      violations.push({ rule: 'older than before', answer, detail })
+      violations.push({ rule: 'older than before', answer, given: newest, due: floor, detail })
     }
     const least = leastState(worker, askedAt - freshMsMax)
     if (newest < least) {
       const detail = `state ${newest} (${seen}), while its replica had state ${least} (${states[least]}) ${freshMsMax} ms before`
-      violations.push({ rule: 'too old', answer, detail })
+      violations.push({ rule: 'too old', answer, given: newest, due: least, detail })
     }
   }
   return violations

@@ -1,20 +1,22 @@
 /**
  * A run: writers edit, clients ask two workers, and meanwhile things happen to replicas, workers and memcached. What was edited,
- * what each replica had when, and what each worker answered is written down, for the judge.
+ * what each replica had when, and what each worker answered is written down, for the judge. It may be recorded several times, each
+ * time a history of its own.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { createEditor, type Editor } from '../../service/catalogue/index.ts'
 import { connect, execute } from '../../service/database/connection.ts'
+import type { Primary } from '../../service/database/index.ts'
 import { metricsOf } from '../faults/watch.ts'
-import { observe } from '../harness/clients.ts'
+import { observe, until } from '../harness/clients.ts'
 import { type Databases, openCatalog, type Replica, startDatabases } from '../harness/databases.ts'
 import { type Detour, startDetour } from '../harness/detour.ts'
 import { type MemcachedServer, startMemcached } from '../harness/memcached.ts'
 import { runCatalog, type ServerProcess, startServer } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
-import type { Answer, History, Seen } from './judge.ts'
+import type { Answer, History, Seen, States } from './judge.ts'
 
 export const ADDONS = 40
 const HIDDEN = 'hidden'
@@ -26,6 +28,13 @@ export interface Workers {
   replace(name: string): Promise<void>
 }
 
+export interface Recorded extends History {
+  /** What writers did; that each add-on was brought into its first state is not counted. */
+  readonly edits: number
+  /** The numbers of the changes that made the states of each add-on, the first state's at 0. */
+  readonly numbers: ReadonlyMap<string, readonly number[]>
+}
+
 export interface Run {
   readonly databases: Databases
   readonly memcached: MemcachedServer
@@ -33,8 +42,11 @@ export interface Run {
   readonly detours: readonly Detour[]
   readonly workers: Workers
   readonly editor: Editor
-  /** Edits for so long while `disturb` does what it does; resolves with what was seen. */
-  record(msMax: number, disturb: () => Promise<void>): Promise<History & { readonly edits: number }>
+  /**
+   * Edits for so long while `disturb` does what it does; resolves with what was seen. It begins when all add-ons are in a state that
+   * never was before, and both workers show it.
+   */
+  record(msMax: number, disturb: () => Promise<void>): Promise<Recorded>
 }
 
 /** A worker may have read from whatever it followed so long before or after an answer. */
@@ -99,13 +111,37 @@ export async function prepareRun(t: Test, { lateS }: { readonly lateS: number })
   }
   for (const name of Object.keys(own)) await start(name)
 
-  async function record(msMax: number, disturb: () => Promise<void>) {
+  /** The states of each add-on in the history that is recorded, or was last. */
+  let states = new Map(lines.map(({ guid }) => [guid, ['0'] as Seen[]]))
+
+  /**
+   * Brings each add-on into a first state and waits until nobody knows of another. What workers have of the history before is no
+   * state of this one: it would be judged as invented, or, where it is `hidden`, be taken for a state that is yet to come.
+   */
+  async function settle(): Promise<void> {
+    states = new Map([...states].map(([guid, list]) => [guid, [nextName(list)]]))
+    await editTogether(
+      editor,
+      [...states].map(([guid, [first]]) => lineTo(guid, first as Seen)),
+    )
+    await databases.settle()
+    for (const name of Object.keys(own)) await until(`${name} shows the first states`, () => showsFirstStates(name))
+  }
+
+  async function showsFirstStates(name: string): Promise<boolean> {
+    for (const [guid, [first]] of states) {
+      const { status, text, cacheStatus } = await observe((servers.get(name) as ServerProcess).url, guid)
+      if (status !== 200 || cacheStatus.includes('stale') || seenIn(text, guid) !== first) return false
+    }
+    return true
+  }
+
+  async function record(msMax: number, disturb: () => Promise<void>): Promise<Recorded> {
+    const [row] = await primary.rows('SELECT value FROM change_counter')
+    await settle()
     const answers: Answer[] = []
     const followed = new Map<string, { at: number; replicas: readonly number[] }[]>()
     const samples = databases.replicas.map((): Sample[] => [])
-    const states = new Map(lines.map(({ guid }) => [guid, ['0'] as Seen[]]))
-    const [row] = await primary.rows('SELECT value FROM change_counter')
-    const firstNumber = Number(row?.value) + 1
     let running = true
     const during = async (work: () => Promise<void>) => {
       while (running) await work()
@@ -178,26 +214,24 @@ export async function prepareRun(t: Test, { lateS }: { readonly lateS: number })
     await Promise.all([disturb(), sleep(msMax)])
     running = false
     await Promise.all([...writers, ...watchers, ...clients])
-    await databases.settle()
-
-    // Each edit of an add-on made one change: the n-th change is the n-th state.
-    const changes = await primary.rows('SELECT number, guid FROM changes WHERE number >= ? ORDER BY number', [
-      firstNumber,
-    ])
-    const numbers = new Map(lines.map(({ guid }) => [guid, [0]]))
-    for (const { number, guid } of changes) numbers.get(guid as string)?.push(number as number)
+    const numbers = await numbersOf(primary, states, Number(row?.value))
 
     return {
       answers,
       states,
-      edits: changes.length,
+      numbers,
+      edits: [...numbers.values()].reduce((sum, { length }) => sum + length - 1, 0),
       freshMsMax: 1_000,
       leastState(worker: string, guid: string, at: number) {
         const near = (followed.get(worker) ?? []).filter((each) => Math.abs(each.at - at) < FOLLOWED_NEAR_MS)
         const behind = new Set(near.flatMap(({ replicas }) => replicas))
         if (behind.size === 0) return 0
         const counter = Math.min(...[...behind].map((index) => counterAt(samples[index] as Sample[], at)))
-        return (numbers.get(guid) as number[]).findLastIndex((number) => number <= counter)
+        // Where nothing is known of a replica yet, it has at least the first state.
+        return Math.max(
+          0,
+          (numbers.get(guid) as number[]).findLastIndex((number) => number <= counter),
+        )
       },
     }
   }
@@ -237,39 +271,75 @@ function guidsOf(writer: number): string[] {
     .map(guidOf)
 }
 
+/** The name of a state that an add-on never had; of no history before either, whose states would be taken for those of this one. */
+function nextName(states: States): Seen {
+  return String(1 + Number(states.findLast((seen) => seen !== HIDDEN) ?? 0))
+}
+
+/** The line that brings an add-on into a state. */
+function lineTo(guid: string, seen: Seen): Line {
+  if (seen === HIDDEN) return { guid, status: 'disabled' }
+  return { guid, status: 'approved', versions: [{ version: '1.0', file: { filename: `${seen}.xpi` } }] }
+}
+
 /** The line that brings an add-on into its next state, which is written down. */
 function nextLine(guid: string, states: ReadonlyMap<string, Seen[]>): Line {
   const list = states.get(guid) as Seen[]
   const isHidden = list.at(-1) !== HIDDEN && Math.random() < 0.2
-  if (isHidden) {
-    list.push(HIDDEN)
-    return { guid, status: 'disabled' }
-  }
-  const name = String(list.length)
-  list.push(name)
-  return { guid, status: 'approved', versions: [{ version: '1.0', file: { filename: `${name}.xpi` } }] }
+  const seen = isHidden ? HIDDEN : nextName(list)
+  list.push(seen)
+  return lineTo(guid, seen)
 }
 
 async function editByHand(editor: Editor, states: ReadonlyMap<string, Seen[]>, writer: number): Promise<void> {
   const all = guidsOf(writer)
   const guids = [...new Set([0, 1, 2].map(() => all[Math.floor(Math.random() * all.length)] as string))]
-  const next = new Map(guids.map((guid) => [guid, nextLine(guid, states)]))
+  await editTogether(
+    editor,
+    guids.map((guid) => nextLine(guid, states)),
+  )
+  await sleep(20 + Math.random() * 60)
+}
+
+/** Brings add-ons into the states of these lines, in one transaction. */
+async function editTogether(editor: Editor, lines: readonly Line[]): Promise<void> {
   await editor.edit({
     action: 'addon.import',
-    guids,
+    guids: lines.map(({ guid }) => guid),
     next: async (stored) =>
-      guids.map((guid) => {
+      lines.map(({ guid, status, versions: given }) => {
         const addon = stored.get(guid)
-        const line = next.get(guid)
-        if (addon === undefined || line === undefined) throw new Error(`${guid} is not there`)
-        const filename = line.versions?.[0].file.filename
+        if (addon === undefined) throw new Error(`${guid} is not there`)
+        const filename = given?.[0].file.filename
         const versions = addon.versions.map((version) =>
           filename === undefined ? version : { ...version, file: { ...version.file, filename } },
         )
-        return { ...addon, status: line.status, versions }
+        return { ...addon, status, versions }
       }),
   })
-  await sleep(20 + Math.random() * 60)
+}
+
+/**
+ * The numbers of the changes after `last` that made these states. By the audit, which every edit writes in its own transaction: what
+ * the feed says itself can't be what the feed is judged by.
+ */
+async function numbersOf(
+  primary: Primary,
+  states: ReadonlyMap<string, States>,
+  last: number,
+): Promise<Map<string, number[]>> {
+  const rows = await primary.rows(
+    'SELECT guid, change_number AS number FROM audit WHERE change_number > ? ORDER BY change_number',
+    [last],
+  )
+  const numbers = new Map([...states.keys()].map((guid) => [guid, [] as number[]]))
+  for (const { guid, number } of rows) numbers.get(guid as string)?.push(number as number)
+  // Each edit of an add-on makes one change: the n-th change is the n-th state.
+  for (const [guid, { length }] of states) {
+    const changes = numbers.get(guid)?.length
+    if (changes !== length) throw new Error(`${guid} went through ${length} states by ${changes} changes`)
+  }
+  return numbers
 }
 
 function seenIn(text: string, guid: string): Seen | undefined {
