@@ -40,9 +40,9 @@ export interface Plan {
   readonly workers: number
 }
 
-/** More clients than ask at a rate, whatever the profile: each asks once at the least, and connections begin within a second. */
+/** More clients than ask at a rate, whatever the profile: each asks once at the least, and all are a second or two late. */
 export function clientsOf(rate: number, { warmUp, duration }: Pick<Plan, 'warmUp' | 'duration'>): number {
-  return Math.ceil(rate * (warmUp + duration + 1))
+  return Math.ceil(rate * (warmUp + duration + 2))
 }
 
 /** Tenths of a second: what is replayed keeps its pace by them. */

@@ -310,17 +310,9 @@ t.test('a p99 counts only where the rate was answered', async (t) => {
 t.test('errors: a 5xx, an unexpected status, a connection closed unanswered, a timeout', async (t) => {
   const failing = await listen(t, (_, res) => res.writeHead(500).end())
   const run = async (url: string, ...more: string[]) => {
-    const { code, stdout } = await loadtest(
-      'run',
-      '--url',
-      url,
-      '--connections',
-      '2',
-      ...SHORT,
-      '--max-errors',
-      '0',
-      ...more,
-    )
+    const args = ['--url', url, '--connections', '2', ...SHORT, '--max-errors', '0', ...more]
+    const { code, stdout, stderr } = await loadtest('run', ...args)
+    if (stdout === '') throw new Error(stderr)
     return { code, errors: Object.keys((JSON.parse(stdout) as RunReport).offered.errors) }
   }
   const closing = await listen(t, (_, res) => res.writeHead(200, { connection: 'close' }).end('{}'))
