@@ -3,7 +3,7 @@
 import { type Replicas, readStatement } from '../database/index.ts'
 import type { Timeline } from '../feed/index.ts'
 import { COLD_MS_MAX, LOAD_ADDONS } from '../limits.ts'
-import { counterOf, guidOf, makeEntry, type RenderOptions } from '../update/index.ts'
+import { counterOf, guidOf, type RenderOptions, writeEntry } from '../update/index.ts'
 import { askReplicas } from './ask.ts'
 import type { Memory } from './memory.ts'
 import { Slices } from './slices.ts'
@@ -64,7 +64,7 @@ export async function loadAll(options: LoadOptions): Promise<Loaded> {
       if (memory.size >= memory.entriesMax && !memory.has(guid)) return 'too many'
       if (counter >= timeline.lastChangeOf(guid)) {
         if (counter > timeline.position.counter) timeline.noteChange(guid, counter)
-        memory.put({ memory: makeEntry(offer, counter, render()), at: 0 })
+        memory.put({ memory: writeEntry(offer, counter, render()), at: 0 })
         onHeld(guid)
       } else onOutdated(guid)
     }

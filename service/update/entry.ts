@@ -120,13 +120,22 @@ export function answerWith(update: Update, { guid, type, application, format }: 
 }
 
 /** Makes the entry of an add-on as it was at `counter`, in memory of its own, at 0. */
-export function makeEntry(offer: Offer, counter: number, { siteUrl, applications }: RenderOptions): EntryMemory {
-  const key = new GuidKey()
+export function makeEntry(offer: Offer, counter: number, options: RenderOptions): EntryMemory {
+  const written = writeEntry(offer, counter, options)
+  const length = lengthOf({ memory: written, at: 0 })
+  const bytes = Buffer.from(new ArrayBuffer(length))
+  written.bytes.copy(bytes, 0, 0, length)
+  return { words: new Int32Array(bytes.buffer), bytes }
+}
+
+/** The same, in memory that the next one is written to: for whoever copies it at once, as of all add-ons. */
+export function writeEntry(offer: Offer, counter: number, { siteUrl, applications }: RenderOptions): EntryMemory {
   if (!key.read(offer.guid)) throw new Error('a guid has more bytes than one may have')
-  const sections = applications
-    .map((application) => ({ application, candidates: candidatesFor(offer, application.id) }))
-    .filter(({ candidates }) => candidates.length > 0)
-    .map(({ application, candidates }) => ({ application, candidates, winners: winnersOf(candidates) }))
+  const sections: { application: Application; candidates: readonly Candidate[]; winners: readonly number[] }[] = []
+  for (const application of applications) {
+    const candidates = candidatesFor(offer, application.id)
+    if (candidates.length > 0) sections.push({ application, candidates, winners: winnersOf(candidates) })
+  }
   // Its slug is needed for versions whose answer isn't ready.
   const slug = Buffer.from(sections.some(({ candidates }) => candidates.length > 1) ? offer.slug : '')
   const known = sections.reduce((sum, { candidates }) => sum + candidates.length, 0)
@@ -139,7 +148,7 @@ export function makeEntry(offer: Offer, counter: number, { siteUrl, applications
   const sectionsAt = HEAD_WORDS + guidWords + slugWords
   const candidatesAt = sectionsAt + sections.length * SECTION_WORDS
   const filesAt = candidatesAt + sections.reduce((sum, { winners }) => sum + winners.length, 0) * CANDIDATE_WORDS
-  const texts = new Texts((filesAt + fileCount) * 4)
+  draft.begin((filesAt + fileCount) * 4)
 
   const sectionWords: number[] = []
   const candidateWords: number[] = []
@@ -147,7 +156,7 @@ export function makeEntry(offer: Offer, counter: number, { siteUrl, applications
   const records: { word: number; text: string }[] = []
   for (const { application, candidates, winners } of sections) {
     const [newest] = candidates as [Candidate]
-    const answer = texts.addAnswer(
+    const answer = draft.addAnswer(
       renderListing(offer.guid, [renderUpdate(updateOf(newest, offer.slug, siteUrl, application.name))]),
     )
     records.push({
@@ -172,16 +181,16 @@ export function makeEntry(offer: Offer, counter: number, { siteUrl, applications
     for (const { fileId } of candidates) fileWords.push(fileId | 0)
   }
   for (const { word, text } of records) {
-    const [start, length] = texts.add(text)
+    const [start, length] = draft.add(text)
     sectionWords[word] = start
     sectionWords[word + 1] = length
   }
 
   // A candidate of an application that was just added: another entry has to be made once that is known here too.
   const outdated = known < offer.candidates.length ? OUTDATED : 0
-  const memory = texts.joined()
+  const memory = draft.finish()
   memory.words.set([
-    memory.bytes.length,
+    draft.length,
     key.hash,
     Math.floor(counter / COUNTER_HALF),
     counter % COUNTER_HALF,
@@ -417,35 +426,63 @@ function slugOf({ memory: { words, bytes }, at }: Entry): string {
   return bytes.toString('utf8', start, start + (lengths >>> SLUG_SHIFT))
 }
 
-/** Collects texts that will lie behind so many bytes. */
-class Texts {
-  private readonly pieces: { start: number; text: Buffer }[] = []
-  private end: number
+/** The memory in which one entry after another is written: words at its beginning, texts behind them. */
+class Draft {
+  private bytes = Buffer.alloc(0)
+  private memory: EntryMemory = { words: new Int32Array(), bytes: this.bytes }
+  private end = 0
 
-  constructor(start: number) {
+  /** Forgets what was written. So many bytes are left for words, with nothing in them yet. */
+  begin(start: number): void {
+    this.makeRoom(start)
+    this.bytes.fill(0, 0, start)
     this.end = start
+  }
+
+  /** Of all that was written, in bytes. */
+  get length(): number {
+    return this.end
   }
 
   /** Start and length of the text. */
   add(text: string): [number, number] {
-    const piece = Buffer.from(text)
+    this.makeRoom(this.end + text.length * UTF8_BYTES_MAX)
     const start = this.end
-    this.pieces.push({ start, text: piece })
-    this.end = start + piece.length
-    return [start, piece.length]
+    const length = this.bytes.write(text, start)
+    this.end = start + length
+    return [start, length]
   }
 
   /** Start and length of the text, which begins on a word; its ETag lies before it. */
   addAnswer(text: string): [number, number] {
-    this.end = (this.end + 3) & ~3
+    this.fillWord()
     this.add(etagOf(text))
     return this.add(text)
   }
 
-  /** The memory of all, with nothing yet where the words go. */
-  joined(): EntryMemory {
-    const bytes = Buffer.from(new ArrayBuffer((this.end + 3) & ~3))
-    for (const { start, text } of this.pieces) text.copy(bytes, start)
-    return { words: new Int32Array(bytes.buffer), bytes }
+  finish(): EntryMemory {
+    this.fillWord()
+    return this.memory
+  }
+
+  private fillWord(): void {
+    const end = (this.end + 3) & ~3
+    this.bytes.fill(0, this.end, end)
+    this.end = end
+  }
+
+  private makeRoom(length: number): void {
+    const needed = length + 3
+    if (needed <= this.bytes.length) return
+    const bytes = Buffer.from(new ArrayBuffer(Math.max(DRAFT_BYTES_MIN, 2 ** Math.ceil(Math.log2(needed)))))
+    this.bytes.copy(bytes, 0, 0, this.end)
+    this.bytes = bytes
+    this.memory = { words: new Int32Array(bytes.buffer), bytes }
   }
 }
+const DRAFT_BYTES_MIN = 64 * 1024
+/** Of one unit of a text. */
+const UTF8_BYTES_MAX = 3
+
+const draft = new Draft()
+const key = new GuidKey()

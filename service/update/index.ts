@@ -31,6 +31,7 @@ export {
   TOUCHED_WORDS,
   touch,
   VISITED,
+  writeEntry,
 } from './entry.ts'
 export { GuidKey } from './guid-key.ts'
 export { cacheStatus, ReadyHeaders } from './headers.ts'
