@@ -94,7 +94,9 @@ type Relation = 'ahead' | 'gap' | 'behind' | 'lost' | 'foreign'
 
 /** Where replication stands is told after the wait, and so before the read that follows it. */
 const WAIT = 'SELECT MASTER_GTID_WAIT(?, ?) AS timedOut, @@gtid_slave_pos AS replicated'
-const LEARN_FROM = 'SELECT MIN(number) AS number FROM changes WHERE at >= UTC_TIMESTAMP(3) - INTERVAL ? SECOND'
+/** Reads one entry of the index. The lowest number would take all of the day's, and of some millions the feed would never begin. */
+const LEARN_FROM =
+  'SELECT number FROM changes WHERE at >= UTC_TIMESTAMP(3) - INTERVAL ? SECOND ORDER BY at, number LIMIT 1'
 /** So often in a row a wait has to miss a change before it is taken for useless. */
 const MISSED_WAITS_MAX = 3
 
@@ -198,17 +200,18 @@ export function startTail(options: TailOptions): Tail {
   /** Changes of before the position, so that what others have stored since can be judged. */
   async function learnBack(connection: Connection): Promise<void> {
     const { position } = timeline
-    const seconds = Math.ceil(options.learnBackMs / 1_000)
-    const [row] = await execute(connection, LEARN_FROM, [seconds], { deadlineMs: FEED_READ_MS_MAX })
-    const from = typeof row?.number === 'number' ? row.number - 1 : position.counter
+    const oldest = await findOldest(connection, options.learnBackMs)
+    let from = oldest === undefined ? position.counter : oldest - 1
     let at = from
     while (at < position.counter) {
-      const { changes } = await read(connection, at)
+      const { changes, isWhole } = await read(connection, at)
       if (changes.length === 0) break
       for (const { number, token, guid, oldGuid } of changes) {
         if (number <= position.counter) timeline.learn(number, token, [guid, oldGuid])
       }
       at = (changes.at(-1) as NumberedChange).number
+      // Nobody knows what a change was about that isn't there any more: the floor is above it.
+      if (!isWhole) from = at
     }
     // A replica that hasn't got all of it is left for the next one.
     if (at < position.counter) return
@@ -293,6 +296,16 @@ export function startTail(options: TailOptions): Tail {
   }
   const ended = run()
   return tail
+}
+
+/**
+ * Number of the oldest change that is no older than `ageMs`; undefined where there is none. Where the clock was set back, and times
+ * are not in the order of numbers, it may be a later one: then less is learnt than could be, which is safe.
+ */
+export async function findOldest(connection: Connection, ageMs: number): Promise<number | undefined> {
+  const seconds = Math.ceil(ageMs / 1_000)
+  const [row] = await execute(connection, LEARN_FROM, [seconds], { deadlineMs: FEED_READ_MS_MAX })
+  return row === undefined ? undefined : Number(row.number)
 }
 
 /** What a replica's state is to a position. */
