@@ -57,6 +57,8 @@ export interface Tail {
   readonly isBehind: boolean
   /** How late the replica is, by its own clock and the last heartbeat it has; undefined where nobody writes any. */
   readonly lagMs: number | undefined
+  /** Of each replica: connections of the feed that could not be made, or that broke off. */
+  readonly errors: readonly number[]
   /** Told how late each page of changes was read. */
   onDelay: ((delayMs: number) => void) | undefined
   /** A query on the followed replica failed: look whether another one should take its place. */
@@ -111,6 +113,9 @@ export function startTail(options: TailOptions): Tail {
   let lagCheckedAt = 0
   let hasLearnt = options.learnBackMs === 0
   let suspectedAt = 0
+  /** Given up, though nothing was wrong with its connection. */
+  let suspected: Attachment | undefined
+  const errors = Array.from({ length: replicas.count }, () => 0)
   let changedAt = Number.NEGATIVE_INFINITY
 
   async function read(connection: Connection, from: number, pages = 1): Promise<FeedState> {
@@ -124,18 +129,24 @@ export function startTail(options: TailOptions): Tail {
   async function attach(): Promise<Attachment | undefined> {
     const probes: Attachment[] = []
     const probe = async (index: number) => {
-      const connection = await replicas.connect(index)
+      let connection: Connection | undefined
       try {
+        connection = await replicas.connect(index)
         probes.push({ index, connection, state: await read(connection, timeline.position.counter, 0) })
-      } catch (error) {
-        connection.destroy()
-        throw error
+      } catch {
+        connection?.destroy()
+        countError(index)
       }
     }
-    await Promise.allSettled(Array.from({ length: replicas.count }, (_, index) => probe(index)))
+    await Promise.all(Array.from({ length: replicas.count }, (_, index) => probe(index)))
     const best = choose(probes, timeline.position, (index) => (index - first + replicas.count) % replicas.count)
     for (const other of probes) if (other !== best) other.connection.destroy()
     return best
+  }
+
+  /** For whoever watches. What ends because the worker does is none. */
+  function countError(index: number): void {
+    if (!closing.signal.aborted) errors[index] = (errors[index] as number) + 1
   }
 
   async function follow(attachment: Attachment): Promise<void> {
@@ -260,6 +271,7 @@ export function startTail(options: TailOptions): Tail {
         } catch (error) {
           if (!closing.signal.aborted)
             log.warn({ reason: reasonOf(error) }, 'the change feed broke off; following it anew')
+          if (attached !== suspected) countError(attached.index)
         }
         attached.connection.destroy()
         const wasBehind = isBehind
@@ -272,6 +284,7 @@ export function startTail(options: TailOptions): Tail {
   }
 
   const tail: Tail = {
+    errors,
     onDelay: undefined,
     get attached() {
       return attached?.index
@@ -286,6 +299,7 @@ export function startTail(options: TailOptions): Tail {
       const now = performance.now()
       if (replicas.count === 1 || now - suspectedAt < FEED_RETRY_MS) return
       suspectedAt = now
+      suspected = attached
       attached?.connection.destroy()
     },
     async close() {
