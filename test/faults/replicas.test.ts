@@ -1,9 +1,10 @@
 /** Replicas that die, hang or lag, one or all of them: what clients see, and that it heals by itself. */
 
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createEditor } from '../../service/catalogue/index.ts'
-import { LAG_MS_MAX } from '../../service/limits.ts'
+import { DOWNLOAD_CHUNK_BYTES, LAG_MS_MAX } from '../../service/limits.ts'
 import { type Clients, type Observation, observe, startClients, until } from '../harness/clients.ts'
 import { openCatalog, type Replica, startDatabases } from '../harness/databases.ts'
 import { setFileStatus } from '../harness/edits.ts'
@@ -12,9 +13,12 @@ import { runCatalog, startServer } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
 import { judgeWaits, type Stalls, watchStalls } from '../harness/stalls.ts'
 import { makeXpi } from '../harness/xpi.ts'
+import { judgeDownloads, startDownloads } from './downloads.ts'
 import { metricsOf } from './watch.ts'
 
 const KNOWN = ['one@faults.test', 'two@faults.test', 'three@faults.test']
+/** Nobody edits it, so that its file can be downloaded throughout. */
+const DOWNLOADED = 'three@faults.test'
 const STALE = /^versioncheck; hit; ttl=-\d+; detail=memory; stale$/
 
 const databases = await startDatabases(t, { replicas: 2 })
@@ -27,7 +31,12 @@ const primary = await openCatalog(databases)
 t.teardown(() => primary.close())
 const editor = createEditor({ primary, actor: 'test' })
 
-for (const id of KNOWN) await catalog('version', 'add', id, await makeXpi(folder, { id, version: '1.0' }))
+const packages = new Map<string, Buffer>()
+for (const id of KNOWN) {
+  const path = await makeXpi(folder, { id, version: '1.0', padding: DOWNLOAD_CHUNK_BYTES })
+  packages.set(id, readFileSync(path))
+  await catalog('version', 'add', id, path)
+}
 await until('all is held', async () => (await metrics()).value('tier_complete', 'memory') === 1)
 
 async function catalog(...args: string[]): Promise<void> {
@@ -69,17 +78,17 @@ async function feedErrorsBeyond(one: Replica, other: Replica): Promise<number> {
   return ofOne - ofOther
 }
 
-/** Does something while clients ask; judges what they saw, and returns it. */
+/** Does something while clients ask and download; judges what they saw, and returns what was asked. */
 async function while_(t: Test, work: (clients: Clients, stalls: Stalls) => Promise<void>): Promise<Observation[]> {
   const stalls = watchStalls(t)
   const clients = startClients(server.url, KNOWN)
-  try {
-    await work(clients, stalls)
-  } finally {
-    t.teardown(() => clients.stop())
-  }
-  const seen = await clients.stop()
+  t.teardown(() => clients.stop())
+  const downloads = await startDownloads(server.url, DOWNLOADED, packages.get(DOWNLOADED) as Buffer)
+  t.teardown(() => downloads.stop())
+  await work(clients, stalls)
+  const [seen, downloaded] = await Promise.all([clients.stop(), downloads.stop()])
   judge(t, seen, stalls)
+  judgeDownloads(t, downloaded, { checks: seen, stalls })
   return seen
 }
 
