@@ -2,7 +2,7 @@
 
 import { monitorEventLoopDelay, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { Tiers } from './cache/index.ts'
+import type { Batcher, Tiers } from './cache/index.ts'
 import type { Replicas } from './database/index.ts'
 import { readLag } from './feed/index.ts'
 import type { CheckCounts } from './update/index.ts'
@@ -88,32 +88,27 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
   gauge('cold_waiting', 'Checks that wait for a replica or memcached', [], () => [[[], lookup.waiting]])
   gauge('refreshing', 'Add-ons that have changed and are not here yet', [], () => [[[], lookup.refreshing.size]])
 
-  const sizes = new Histogram({
-    name: 'versioncheck_batch_size',
-    help: 'Add-ons asked for in one statement',
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128],
-    registers,
-  })
-  const waits = new Histogram({
-    name: 'versioncheck_batch_wait_seconds',
-    help: 'How long the first add-on of a statement waited for it to be sent',
-    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25],
-    registers,
-  })
-  lookup.batches.onBatch = (size, waitedMs) => {
-    sizes.observe(size)
-    if (waitedMs !== undefined) waits.observe(waitedMs / 1_000)
-  }
-
-  if (lookup.sharedBatches !== undefined) {
-    const sharedSizes = new Histogram({
-      name: 'versioncheck_memcached_batch_size',
-      help: 'Add-ons asked for in one question to memcached',
+  const watchBatches = (batcher: Batcher, prefix: string, question: string) => {
+    const sizes = new Histogram({
+      name: `versioncheck_${prefix}batch_size`,
+      help: `Add-ons asked for in one ${question}`,
       buckets: [1, 2, 4, 8, 16, 32, 64, 128],
       registers,
     })
-    lookup.sharedBatches.onBatch = (size) => sharedSizes.observe(size)
+    const waits = new Histogram({
+      name: `versioncheck_${prefix}batch_wait_seconds`,
+      help: `How long the first add-on of a ${question} waited for it to be sent`,
+      buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25],
+      registers,
+    })
+    batcher.onBatch = (size, waitedMs) => {
+      sizes.observe(size)
+      if (waitedMs !== undefined) waits.observe(waitedMs / 1_000)
+    }
   }
+  const { batches, sharedBatches } = lookup
+  watchBatches(batches, '', 'statement')
+  if (sharedBatches !== undefined) watchBatches(sharedBatches, 'memcached_', 'question to memcached')
 
   const perReplica = <Value>(read: (index: number) => Value): [string[], Value][] =>
     replicas.statistics.map(({ name }, index) => [[name], read(index)])
@@ -125,6 +120,9 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
   )
   counter('replica_errors_total', 'Statements without an answer', ['replica'], () =>
     perReplica((index) => replicas.statistics[index]?.errors ?? 0),
+  )
+  counter('feed_errors_total', 'Connections of the feed that could not be made, or broke off', ['replica'], () =>
+    perReplica((index) => tail.errors[index] ?? 0),
   )
   gauge('replica_followed', '1 for the replica that is read and followed', ['replica'], () =>
     perReplica((index) => Number(tail.attached === index)),
@@ -190,7 +188,8 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
   return async () => {
     observer.disconnect()
     loop.disable()
-    lookup.batches.onBatch = undefined
+    batches.onBatch = undefined
+    if (sharedBatches !== undefined) sharedBatches.onBatch = undefined
     tail.onDelay = undefined
   }
 }

@@ -17,6 +17,7 @@ import {
   FEED_WAIT_MS,
   LAG_CHECK_MS,
   LAG_MS_MAX,
+  TIMELINE_NUMBERS,
 } from '../limits.ts'
 import type { Log } from '../observe/index.ts'
 import type { Change } from './append.ts'
@@ -57,6 +58,8 @@ export interface Tail {
   readonly isBehind: boolean
   /** How late the replica is, by its own clock and the last heartbeat it has; undefined where nobody writes any. */
   readonly lagMs: number | undefined
+  /** Of each replica: connections of the feed that could not be made, or that broke off. */
+  readonly errors: readonly number[]
   /** Told how late each page of changes was read. */
   onDelay: ((delayMs: number) => void) | undefined
   /** A query on the followed replica failed: look whether another one should take its place. */
@@ -94,7 +97,9 @@ type Relation = 'ahead' | 'gap' | 'behind' | 'lost' | 'foreign'
 
 /** Where replication stands is told after the wait, and so before the read that follows it. */
 const WAIT = 'SELECT MASTER_GTID_WAIT(?, ?) AS timedOut, @@gtid_slave_pos AS replicated'
-const LEARN_FROM = 'SELECT MIN(number) AS number FROM changes WHERE at >= UTC_TIMESTAMP(3) - INTERVAL ? SECOND'
+/** Reads one entry of the index. The lowest number would take all of the day's, and of some millions the feed would never begin. */
+const LEARN_FROM =
+  'SELECT number FROM changes WHERE at >= UTC_TIMESTAMP(3) - INTERVAL ? SECOND ORDER BY at, number LIMIT 1'
 /** So often in a row a wait has to miss a change before it is taken for useless. */
 const MISSED_WAITS_MAX = 3
 
@@ -109,6 +114,9 @@ export function startTail(options: TailOptions): Tail {
   let lagCheckedAt = 0
   let hasLearnt = options.learnBackMs === 0
   let suspectedAt = 0
+  /** Given up, though nothing was wrong with its connection. */
+  let suspected: Attachment | undefined
+  const errors = Array.from({ length: replicas.count }, () => 0)
   let changedAt = Number.NEGATIVE_INFINITY
 
   async function read(connection: Connection, from: number, pages = 1): Promise<FeedState> {
@@ -122,18 +130,24 @@ export function startTail(options: TailOptions): Tail {
   async function attach(): Promise<Attachment | undefined> {
     const probes: Attachment[] = []
     const probe = async (index: number) => {
-      const connection = await replicas.connect(index)
+      let connection: Connection | undefined
       try {
+        connection = await replicas.connect(index)
         probes.push({ index, connection, state: await read(connection, timeline.position.counter, 0) })
-      } catch (error) {
-        connection.destroy()
-        throw error
+      } catch {
+        connection?.destroy()
+        countError(index)
       }
     }
-    await Promise.allSettled(Array.from({ length: replicas.count }, (_, index) => probe(index)))
+    await Promise.all(Array.from({ length: replicas.count }, (_, index) => probe(index)))
     const best = choose(probes, timeline.position, (index) => (index - first + replicas.count) % replicas.count)
     for (const other of probes) if (other !== best) other.connection.destroy()
     return best
+  }
+
+  /** For whoever watches. What ends because the worker does is none. */
+  function countError(index: number): void {
+    if (!closing.signal.aborted) errors[index] = (errors[index] as number) + 1
   }
 
   async function follow(attachment: Attachment): Promise<void> {
@@ -196,17 +210,19 @@ export function startTail(options: TailOptions): Tail {
   /** Changes of before the position, so that what others have stored since can be judged. */
   async function learnBack(connection: Connection): Promise<void> {
     const { position } = timeline
-    const seconds = Math.ceil(options.learnBackMs / 1_000)
-    const [row] = await execute(connection, LEARN_FROM, [seconds], { deadlineMs: FEED_READ_MS_MAX })
-    const from = typeof row?.number === 'number' ? row.number - 1 : position.counter
+    const oldest = await findOldest(connection, options.learnBackMs)
+    // Of more the timeline would forget the tokens at once.
+    let from = Math.max((oldest ?? position.counter + 1) - 1, position.counter - TIMELINE_NUMBERS)
     let at = from
     while (at < position.counter) {
-      const { changes } = await read(connection, at)
+      const { changes, isWhole } = await read(connection, at)
       if (changes.length === 0) break
       for (const { number, token, guid, oldGuid } of changes) {
         if (number <= position.counter) timeline.learn(number, token, [guid, oldGuid])
       }
       at = (changes.at(-1) as NumberedChange).number
+      // Nobody knows what a change was about that isn't there any more: the floor is above it.
+      if (!isWhole) from = at
     }
     // A replica that hasn't got all of it is left for the next one.
     if (at < position.counter) return
@@ -255,6 +271,7 @@ export function startTail(options: TailOptions): Tail {
         } catch (error) {
           if (!closing.signal.aborted)
             log.warn({ reason: reasonOf(error) }, 'the change feed broke off; following it anew')
+          if (attached !== suspected) countError(attached.index)
         }
         attached.connection.destroy()
         const wasBehind = isBehind
@@ -267,6 +284,7 @@ export function startTail(options: TailOptions): Tail {
   }
 
   const tail: Tail = {
+    errors,
     onDelay: undefined,
     get attached() {
       return attached?.index
@@ -281,6 +299,7 @@ export function startTail(options: TailOptions): Tail {
       const now = performance.now()
       if (replicas.count === 1 || now - suspectedAt < FEED_RETRY_MS) return
       suspectedAt = now
+      suspected = attached
       attached?.connection.destroy()
     },
     async close() {
@@ -300,6 +319,16 @@ export function startTail(options: TailOptions): Tail {
 export function positionAfter(changes: readonly NumberedChange[], there: Position): Position {
   const { number, token } = changes.at(-1) as NumberedChange
   return { ...there, counter: number, token }
+}
+
+/**
+ * Number of the oldest change that is no older than `ageMs`; undefined where there is none. Where the clock was set back, and times
+ * are not in the order of numbers, it may be a later one: then less is learnt than could be, which is safe.
+ */
+export async function findOldest(connection: Connection, ageMs: number): Promise<number | undefined> {
+  const seconds = Math.ceil(ageMs / 1_000)
+  const [row] = await execute(connection, LEARN_FROM, [seconds], { deadlineMs: FEED_READ_MS_MAX })
+  return row === undefined ? undefined : Number(row.number)
 }
 
 /** What a replica's state is to a position. */

@@ -1,7 +1,8 @@
 /** A memcached that dies, hangs or answers late: nobody sees an error, nobody waits, and it is used again when it is back. */
 
+import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { MEMCACHED_MS_MAX } from '../../service/limits.ts'
+import { DOWNLOAD_CHUNK_BYTES, MEMCACHED_MS_MAX } from '../../service/limits.ts'
 import { observe, startClients, until } from '../harness/clients.ts'
 import { startDatabases } from '../harness/databases.ts'
 import { startDetour } from '../harness/detour.ts'
@@ -9,14 +10,18 @@ import { startMemcached } from '../harness/memcached.ts'
 import { runCatalog, startServer } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
 import { judgeWaits, watchStalls } from '../harness/stalls.ts'
+import { makeXpi } from '../harness/xpi.ts'
+import { judgeDownloads, startDownloads } from './downloads.ts'
 import { metricsOf } from './watch.ts'
 
 const GUIDS = Array.from({ length: 200 }, (_, index) => `addon-${index}@memcached.test`)
+const DOWNLOADED = 'file@memcached.test'
 
 const databases = await startDatabases(t, { replicas: 1 })
 const memcached = await startMemcached(t)
 const detour = await startDetour(t, Number(memcached.address.split(':')[1]))
-const environment = { ...databases.environment, DATA_DIR: `${await makeFolder(t)}/data` }
+const folder = await makeFolder(t)
+const environment = { ...databases.environment, DATA_DIR: `${folder}/data` }
 const server = await startServer(t, {
   ...environment,
   MEMORY_CACHE: 'off',
@@ -30,6 +35,8 @@ const lines = GUIDS.map((guid) => ({
   versions: [{ version: '1.0', compatibility: { firefox: { min: '42.0' } } }],
 }))
 await runCatalog(['import', '-'], environment, lines.map((line) => JSON.stringify(line)).join('\n'))
+const xpi = await makeXpi(folder, { id: DOWNLOADED, version: '1.0', padding: DOWNLOAD_CHUNK_BYTES })
+await runCatalog(['version', 'add', DOWNLOADED, xpi, '--yes'], environment)
 await until('all are served', async () => (await observe(server.url, GUIDS.at(-1) as string)).version === '1.0')
 
 async function isUsed(): Promise<boolean> {
@@ -42,6 +49,8 @@ for (const how of ['killed', 'hung', 'late'] as const) {
     const stalls = watchStalls(t)
     const clients = startClients(server.url, GUIDS, 5)
     t.teardown(() => clients.stop())
+    const downloads = await startDownloads(server.url, DOWNLOADED, readFileSync(xpi))
+    t.teardown(() => downloads.stop())
     if (how === 'killed') await memcached.kill()
     else if (how === 'hung') memcached.pause()
     else detour.delay(MEMCACHED_MS_MAX * 2)
@@ -51,13 +60,14 @@ for (const how of ['killed', 'hung', 'late'] as const) {
     else if (how === 'hung') memcached.resume()
     else detour.delay(0)
     await until('it is used again', isUsed)
-    const seen = await clients.stop()
+    const [seen, downloaded] = await Promise.all([clients.stop(), downloads.stop()])
     t.strictSame(
       seen.filter(({ version }) => version !== '1.0').map(({ status, text }) => ({ status, text })),
       [],
       `${seen.length} answers, each with its version`,
     )
     judgeWaits(t, seen, stalls)
+    judgeDownloads(t, downloaded, { checks: seen, stalls })
   })
 }
 

@@ -1,9 +1,10 @@
 /** Replicas that die, hang or lag, one or all of them: what clients see, and that it heals by itself. */
 
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createEditor } from '../../service/catalogue/index.ts'
-import { LAG_MS_MAX } from '../../service/limits.ts'
+import { DOWNLOAD_CHUNK_BYTES, LAG_MS_MAX } from '../../service/limits.ts'
 import { type Clients, type Observation, observe, startClients, until } from '../harness/clients.ts'
 import { openCatalog, type Replica, startDatabases } from '../harness/databases.ts'
 import { setFileStatus } from '../harness/edits.ts'
@@ -12,9 +13,12 @@ import { runCatalog, startServer } from '../harness/server.ts'
 import { makeFolder } from '../harness/stack.ts'
 import { judgeWaits, type Stalls, watchStalls } from '../harness/stalls.ts'
 import { makeXpi } from '../harness/xpi.ts'
+import { judgeDownloads, startDownloads } from './downloads.ts'
 import { metricsOf } from './watch.ts'
 
 const KNOWN = ['one@faults.test', 'two@faults.test', 'three@faults.test']
+/** Nobody edits it, so that its file can be downloaded throughout. */
+const DOWNLOADED = 'three@faults.test'
 const STALE = /^versioncheck; hit; ttl=-\d+; detail=memory; stale$/
 
 const databases = await startDatabases(t, { replicas: 2 })
@@ -27,7 +31,12 @@ const primary = await openCatalog(databases)
 t.teardown(() => primary.close())
 const editor = createEditor({ primary, actor: 'test' })
 
-for (const id of KNOWN) await catalog('version', 'add', id, await makeXpi(folder, { id, version: '1.0' }))
+const packages = new Map<string, Buffer>()
+for (const id of KNOWN) {
+  const path = await makeXpi(folder, { id, version: '1.0', padding: DOWNLOAD_CHUNK_BYTES })
+  packages.set(id, readFileSync(path))
+  await catalog('version', 'add', id, path)
+}
 await until('all is held', async () => (await metrics()).value('tier_complete', 'memory') === 1)
 
 async function catalog(...args: string[]): Promise<void> {
@@ -52,21 +61,34 @@ async function isFresh(): Promise<boolean> {
 
 async function followed(): Promise<Replica> {
   const { value } = await metrics()
-  const found = databases.replicas.find(({ port }) => value('replica_followed', `127.0.0.1:${port}/versioncheck`) === 1)
-  return found ?? first
+  return databases.replicas.find((replica) => value('replica_followed', nameOf(replica)) === 1) ?? first
 }
 
-/** Does something while clients ask; judges what they saw, and returns it. */
+/** As metrics have it. */
+function nameOf({ port }: Replica): string {
+  return `127.0.0.1:${port}/versioncheck`
+}
+
+/** By how many more errors the feed had with the one than with the other. */
+async function feedErrorsBeyond(one: Replica, other: Replica): Promise<number> {
+  const { value } = await metrics()
+  const [ofOne = Number.NaN, ofOther = Number.NaN] = [one, other].map((each) =>
+    value('feed_errors_total', nameOf(each)),
+  )
+  return ofOne - ofOther
+}
+
+/** Does something while clients ask and download; judges what they saw, and returns what was asked. */
 async function while_(t: Test, work: (clients: Clients, stalls: Stalls) => Promise<void>): Promise<Observation[]> {
   const stalls = watchStalls(t)
   const clients = startClients(server.url, KNOWN)
-  try {
-    await work(clients, stalls)
-  } finally {
-    t.teardown(() => clients.stop())
-  }
-  const seen = await clients.stop()
+  t.teardown(() => clients.stop())
+  const downloads = await startDownloads(server.url, DOWNLOADED, packages.get(DOWNLOADED) as Buffer)
+  t.teardown(() => downloads.stop())
+  await work(clients, stalls)
+  const [seen, downloaded] = await Promise.all([clients.stop(), downloads.stop()])
   judge(t, seen, stalls)
+  judgeDownloads(t, downloaded, { checks: seen, stalls })
   return seen
 }
 
@@ -75,6 +97,7 @@ for (const how of ['killed', 'hung', 'late'] as const) {
     await until('the replica is in touch', isFresh)
     const victim = await followed()
     const other = victim === first ? second : first
+    const before = await feedErrorsBeyond(victim, other)
     await while_(t, async () => {
       if (how === 'killed') await victim.kill()
       else if (how === 'hung') victim.pause()
@@ -87,11 +110,14 @@ for (const how of ['killed', 'hung', 'late'] as const) {
       await until('an edit arrives', async () => (await observe(server.url, KNOWN[0] as string)).version === undefined)
       await setFileStatus(editor, KNOWN[0] as string, '1.0', 'approved')
       await until('and another', async () => (await observe(server.url, KNOWN[0] as string)).version === '1.0')
+      const errors = (await feedErrorsBeyond(victim, other)) - before
+      // A late one is left without an error. Where a busy machine makes one of the other, the victim is asked once more too.
+      if (how !== 'late') t.ok(errors > 0, `the feed counts ${errors} errors of the victim`)
+      if (how === 'killed') await victim.start()
+      else if (how === 'hung') victim.resume()
+      else await victim.lagBy(0)
+      await databases.settle()
     })
-    if (how === 'killed') await victim.start()
-    else if (how === 'hung') victim.resume()
-    else await victim.lagBy(0)
-    await databases.settle()
   })
 }
 

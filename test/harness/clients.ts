@@ -13,37 +13,50 @@ export interface Observation extends Reply {
   readonly cacheStatus: string
 }
 
-export interface Clients {
+/** What goes on asking. */
+export interface Asking<Seen> {
   /** What was seen since the start, or the last call. */
-  take(): Observation[]
+  take(): Seen[]
   /** Ends, and tells the rest. */
-  stop(): Promise<Observation[]>
+  stop(): Promise<Seen[]>
 }
 
+export type Clients = Asking<Observation>
+
 export async function observe(url: string, guid: string): Promise<Observation> {
+  const { reply, at, ms } = await timed(() => check(url, guid))
+  return { ...reply, guid, at, ms, version: versionOf(reply), cacheStatus: reply.headers['cache-status'] ?? '' }
+}
+
+/** A reply that doesn't come is one of status 0. */
+export async function timed(question: () => Promise<Reply>): Promise<{ reply: Reply; at: number; ms: number }> {
   const at = performance.now()
-  const reply: Reply = await check(url, guid).catch((error: Error) => ({
+  const reply: Reply = await question().catch((error: Error) => ({
     status: 0,
     headers: {},
     body: Buffer.alloc(0),
     text: error.message,
   }))
-  const ms = performance.now() - at
-  return { ...reply, guid, at, ms, version: versionOf(reply), cacheStatus: reply.headers['cache-status'] ?? '' }
+  return { reply, at, ms: performance.now() - at }
 }
 
 /** Each guid in turn, a question every so many milliseconds, each on a connection of its own. */
 export function startClients(url: string, guids: readonly string[], everyMs = 20): Clients {
-  let seen: Observation[] = []
+  return goOnAsking((turn) => observe(url, guids[turn % guids.length] as string), everyMs)
+}
+
+/** A question every so many milliseconds, whether those before it were answered or not. */
+export function goOnAsking<Seen>(question: (turn: number) => Promise<Seen>, everyMs: number): Asking<Seen> {
+  let seen: Seen[] = []
   let stopped = false
   const asked = new Set<Promise<void>>()
   const run = (async () => {
     for (let turn = 0; !stopped; turn++) {
-      const question = observe(url, guids[turn % guids.length] as string).then((observation) => {
+      const asking = question(turn).then((observation) => {
         seen.push(observation)
       })
-      asked.add(question)
-      void question.finally(() => asked.delete(question))
+      asked.add(asking)
+      void asking.finally(() => asked.delete(asking))
       await sleep(everyMs)
     }
     await Promise.all(asked)

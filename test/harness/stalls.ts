@@ -40,7 +40,7 @@ export function judgeWaits(t: Pick<Test, 'ok'>, seen: readonly Pick<Observation,
   const p99 = waits[Math.ceil(waits.length * 0.99) - 1] ?? Number.NaN
   const slowest = waits.at(-1) ?? Number.NaN
   const stalled = stalls.msMax()
-  const stood = `this process stood still for up to ${Math.round(stalled)} ms`
-  t.ok(p99 < ANSWER_MS_MAX + stalled, `99 of 100 took ${Math.round(p99)} ms; ${stood}`)
-  t.ok(slowest < ANSWER_MS_MAX + BUSY_MS_MAX + stalled, `the slowest took ${Math.round(slowest)} ms; ${stood}`)
+  const busy = `up to ${Math.round(stalled)} ms may be the machine's`
+  t.ok(p99 < ANSWER_MS_MAX + stalled, `99 of 100 took ${Math.round(p99)} ms; ${busy}`)
+  t.ok(slowest < ANSWER_MS_MAX + BUSY_MS_MAX + stalled, `the slowest took ${Math.round(slowest)} ms; ${busy}`)
 }

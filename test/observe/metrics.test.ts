@@ -91,17 +91,27 @@ t.test('with all held, a guid that nobody knows costs no query', async (t) => {
   t.equal((await queries()) - before, 1)
 })
 
-t.test('a batch is told of by its size and its wait', async (t) => {
-  const cold = await startServer(t, { ...environment, MEMORY_CACHE: 'off', METRICS_PORT: '0', LOG_LEVEL: 'info' })
+t.test('batches of statements and of questions to memcached are told of by their sizes and their waits', async (t) => {
+  // Of its own prefix: nobody has put anything there.
+  const cold = await startServer(t, {
+    ...environment,
+    MEMORY_CACHE: 'off',
+    MEMCACHED_SERVERS: memcached.address,
+    CACHE_PREFIX: 'cold',
+    METRICS_PORT: '0',
+    LOG_LEVEL: 'info',
+  })
   const coldMetrics = metricsOf(cold)
   const before = await coldMetrics()
   await Promise.all(['a@x', 'b@x', 'nobody@x'].map((guid) => check(cold.url, guid)))
   const after = await coldMetrics()
-  const rise = (name: string) => (after.value(name) ?? 0) - (before.value(name) ?? 0)
-  t.equal(rise('batch_size_sum'), 3, 'add-ons')
-  t.ok(rise('batch_size_count') >= 1 && rise('batch_size_count') <= 3)
-  t.equal(rise('batch_wait_seconds_count'), rise('batch_size_count'))
-  t.ok(rise('batch_wait_seconds_sum') > 0 && rise('batch_wait_seconds_sum') < 1)
+  for (const batch of ['batch', 'memcached_batch']) {
+    const rise = (name: string) => (after.value(`${batch}_${name}`) ?? 0) - (before.value(`${batch}_${name}`) ?? 0)
+    t.equal(rise('size_sum'), 3, `${batch}: add-ons`)
+    t.ok(rise('size_count') >= 1 && rise('size_count') <= 3)
+    t.equal(rise('wait_seconds_count'), rise('size_count'))
+    t.ok(rise('wait_seconds_sum') > 0 && rise('wait_seconds_sum') < 1)
+  }
 })
 
 t.test('operations.md has each of them, and no others', async (t) => {
