@@ -47,7 +47,7 @@ export const REPLICA_CONNECTIONS_MAX = 4
 export const REPLICA_WAITING_MAX = 4_096
 /** How long a caller waits for a connection. */
 export const ACQUIRE_MS_MAX = 120
-/** For so long a replica isn't asked again that follows a timeline which has been given up. */
+/** For so long a replica that follows a timeline which has been given up is asked after all others. */
 export const FOREIGN_MS = 1_000
 /** When one who waits for a connection no longer is taken off the queue too, whatever this process did meanwhile. */
 export const ABANDONED_MS = 10_000
@@ -134,6 +134,8 @@ export const MEMCACHED_VALUE_BYTES_MAX = 1_000_000
 export const MEMCACHED_PENDING_BYTES_MAX = 8 * 1024 * 1024
 /** How long memcached keeps an entry. Changes are known for longer. */
 export const MEMCACHED_TTL_S = 86_400
+/** A replica may be so late for a worker that has just begun to know which add-ons have changed since. */
+export const LEARN_BACK_MS = 3_600_000
 /** Add-ons read in one statement by a worker that begins empty: some milliseconds of work. */
 export const LOAD_ADDONS = 256
 export const LOAD_RETRY_MS = 500

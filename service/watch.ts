@@ -121,6 +121,9 @@ export function watchWorker(registry: Registry, { replicas, tiers, counts }: Wat
   counter('replica_errors_total', 'Statements without an answer', ['replica'], () =>
     perReplica((index) => replicas.statistics[index]?.errors ?? 0),
   )
+  counter('replica_foreign_total', 'Answers that are not believed: of a timeline that was given up', ['replica'], () =>
+    perReplica((index) => replicas.statistics[index]?.foreign ?? 0),
+  )
   counter('feed_errors_total', 'Connections of the feed that could not be made, or broke off', ['replica'], () =>
     perReplica((index) => tail.errors[index] ?? 0),
   )

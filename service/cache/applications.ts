@@ -13,8 +13,8 @@ export interface ApplicationsOptions {
   readonly timeline: Timeline
   /** From what was kept for a restart. */
   readonly known: readonly Application[] | undefined
-  /** Told where others are known than before. */
-  readonly onChanged: (applications: readonly Application[]) => void
+  /** Told where others are known than before, and as of which point of the feed. */
+  readonly onChanged: (applications: readonly Application[], counter: number) => void
 }
 
 export interface Applications extends KnownApplications {
@@ -33,12 +33,13 @@ export function createApplications({ replicas, timeline, known, onChanged }: App
   let refreshing: Promise<void> | undefined
 
   async function read(): Promise<void> {
-    const { rows, isBehind } = await askReplicas(replicas, timeline, statement, [])
+    const { rows, position, isBehind } = await askReplicas(replicas, timeline, statement, [])
     if (isBehind) throw new Error('no replica is as far as what was seen before')
+    timeline.see(position.counter)
     const before = JSON.stringify([...applications.byGuid.values()])
     applications.byGuid = byGuid(rows.filter(({ id }) => id !== null).map(applicationOf))
     const now = [...applications.byGuid.values()]
-    if (JSON.stringify(now) !== before) onChanged(now)
+    if (JSON.stringify(now) !== before) onChanged(now, position.counter)
   }
 
   async function readUntil(giveUpAt: number): Promise<void> {

@@ -58,7 +58,7 @@ export interface Archive {
   noteChanged(changes: readonly { readonly guid: string; readonly counter: number }[]): void
   noteRefreshed(refreshed: readonly Refreshed[]): void
   /** Others may ask than before. */
-  noteApplications(applications: readonly Application[]): void
+  noteApplications(applications: readonly Application[], counter: number): void
   /** All changes up to the timeline's position have been noted. Costs nothing where there were none. */
   noteCaughtUp(): void
   /** The timeline has begun anew: what is kept of before can't be carried on, or, where it was lost, goes. */
@@ -143,6 +143,8 @@ export function openArchive(options: ArchiveOptions): Archive {
   }
 
   function mark(): void {
+    // A restart would not know how late its heartbeat is.
+    if (timeline.isMidway) return
     const { position } = timeline
     const { trueAt } = state()
     append([{ kind: 'marked', counter: position.counter, mark: { position, trueAt } }])
@@ -165,7 +167,7 @@ export function openArchive(options: ArchiveOptions): Archive {
   }
 
   function isDue(): boolean {
-    if (closed || state().pending.size > SNAPSHOT_PENDING_MAX || memory.size === 0) return false
+    if (closed || timeline.isMidway || state().pending.size > SNAPSHOT_PENDING_MAX || memory.size === 0) return false
     if (snapshotWanted || bytesSinceSnapshot > JOURNAL_BYTES_MAX) return true
     return snapshotAt !== undefined && bytesSinceSnapshot > 0 && Date.now() - snapshotAt > SNAPSHOT_EVERY_MS
   }
@@ -273,8 +275,8 @@ export function openArchive(options: ArchiveOptions): Archive {
         ),
       )
     },
-    noteApplications(applications) {
-      append([{ kind: 'applications', counter: timeline.seen, applications }])
+    noteApplications(applications, counter) {
+      append([{ kind: 'applications', counter, applications }])
     },
     noteCaughtUp() {
       if (isMarkDue) mark()

@@ -9,7 +9,7 @@ export interface Asked {
   /** One at the least. */
   readonly rows: readonly Row[]
   readonly position: Position
-  /** No replica that can be asked is as far as what was seen before: this is the one that is furthest. */
+  /** No replica that can be asked is as far as what had been seen when it was: this is the one that is furthest. */
   readonly isBehind: boolean
 }
 
@@ -23,12 +23,14 @@ export async function askReplicas(
   statement: string,
   values: readonly Value[],
 ): Promise<Asked> {
+  // What is seen while the answer is on its way doesn't make it late; whoever takes it judges that for each add-on.
+  const { seen } = timeline
   const { rows, isBehind } = await replicas.queryAt({
     statement,
     values,
     deadlineMs: COLD_MS_MAX,
     counterOf: (answer) => positionOf(answer).counter,
-    standingOf: (answer) => timeline.standingOf(positionOf(answer)),
+    standingOf: (answer) => timeline.standingOf(positionOf(answer), seen),
   })
   return { rows, position: positionOf(rows), isBehind }
 }

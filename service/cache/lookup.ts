@@ -172,11 +172,11 @@ export function createLookup(options: LookupOptions): Lookup {
   function takeOld(guids: readonly string[], { offers, counter }: Answered): void {
     for (const guid of guids) {
       const offer = offers.get(guid)
-      const isKnownOutdated = memory?.has(guid) || counter < timeline.lastChangeOf(guid)
+      const isSuperseded = memory?.hasCurrent(guid) || counter < timeline.lastChangeOf(guid)
       // Where it offers nothing, nothing of what it offers can have been withdrawn.
       const isRisky = (offer?.candidates.length ?? 0) > 0 && timeline.mayHaveChangedSince(guid, counter)
       const old: Found = { tier: 'replica', ageS: Math.max(1, ageS()), ...(offer && { offer }) }
-      finish(guid, isWithheld() || isKnownOutdated || isRisky ? fallback(guid) : old)
+      finish(guid, isWithheld() || isSuperseded || isRisky ? fallback(guid) : old)
       if (refreshing.has(guid)) stale.add(guid)
     }
     staleRetryAt = performance.now() + STALE_RETRY_MS

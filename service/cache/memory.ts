@@ -88,6 +88,12 @@ export class Memory implements EntryMemory {
     return this.entryOf(guid) !== undefined
   }
 
+  /** Whether an entry is held of which no newer state is known to exist. */
+  hasCurrent(guid: string): boolean {
+    const entry = this.entryOf(guid)
+    return entry !== undefined && !this.isOutdated(entry)
+  }
+
   isOutdated({ at }: Entry): boolean {
     return ((this.words[at + FLAGS] as number) & OUTDATED) !== 0
   }

@@ -10,6 +10,7 @@ import { type NumberedChange, type ReloadReason, startTail, type Tail, Timeline 
 import {
   BATCHES_MAX,
   LAG_MS_MAX,
+  LEARN_BACK_MS,
   LOAD_RETRY_MS,
   MEMCACHED_TTL_S,
   OLDER_KEPT_MS,
@@ -115,7 +116,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     replicas,
     timeline,
     known: restored?.applications,
-    onChanged: (now) => archive?.noteApplications(now),
+    onChanged: (now, counter) => archive?.noteApplications(now, counter),
   })
 
   /** Add-ons that were told of: whoever asks for one again and again shall not fill the log. */
@@ -292,7 +293,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   const tail = startTail({
     replicas,
     timeline,
-    learnBackMs: shared === undefined ? 0 : MEMCACHED_TTL_S * 1_000,
+    learnBackMs: shared === undefined ? LEARN_BACK_MS : MEMCACHED_TTL_S * 1_000,
     onChanges,
     onCaughtUp() {
       caughtUpAt = performance.now()
@@ -338,7 +339,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
       if (!isBehind) return answer || undefined
       const guid = row?.guid as string
       // What is held of its add-on is newer, whether that has the file or not.
-      if (answer && !memory?.has(guid) && !timeline.mayHaveChangedSince(guid, position.counter)) old = answer
+      const isSuperseded = memory?.hasCurrent(guid) || timeline.mayHaveChangedSince(guid, position.counter)
+      if (answer && !isSuperseded) old = answer
     } catch (error) {
       if (memory === undefined) throw error
     }
@@ -349,7 +351,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
       size: undefined,
       staleStatus: cacheStatus('memory', Math.max(1, ageS())),
     }
-    const usable = known?.isOutdated ? undefined : (found ?? old)
+    const usable = known?.isOutdated ? old : (found ?? old)
     if (usable === undefined || standing.isWithheld) {
       throw new VersioncheckError('database_unreachable', 'Nobody can tell whether this file is public.')
     }

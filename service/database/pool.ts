@@ -39,12 +39,15 @@ export function openPool(endpoint: Endpoint): Pool {
   let lastError: unknown
   let closed = false
   const counts = { inFlight: 0, queries: 0, errors: 0 }
+  /** Of those in the queue, who doesn't wait any more: generic-pool knows no way to leave it. */
+  let abandoned = 0
 
   const pool: GenericPool<Connection> = createPool(
     {
       async create() {
         // A `create` that rejects in the same turn hangs the event loop; the pause also spaces the attempts of one pool.
         await sleep(Math.max(1, Math.min(nextAttemptAt - Date.now(), RECONNECT_MS_MIN)))
+        while (abandoned > 0 && abandoned >= pool.pending && !closed) await sleep(RECONNECT_MS_MIN)
         try {
           const connection = await connect(endpoint, { connectMs: CONNECT_MS_MAX })
           retryMs = RECONNECT_MS_MIN
@@ -89,16 +92,19 @@ export function openPool(endpoint: Endpoint): Pool {
       }
       const cancel = startDeadline(ACQUIRE_MS_MAX, () => {
         isLate = true
+        abandoned++
         fail()
       })
       pool.acquire().then(
         (connection) => {
           cancel()
+          if (isLate) abandoned--
           if (isLate) void pool.release(connection)
           else resolve(connection)
         },
         (error: unknown) => {
           cancel()
+          if (isLate) abandoned--
           fail(error)
         },
       )

@@ -49,20 +49,25 @@ export interface ReplicaStatistics {
   readonly inFlight: number
   readonly queries: number
   readonly errors: number
+  /** Answers of it that are none, since it follows something else. */
+  readonly foreign: number
 }
 
 export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { preferred = 0 } = {}): Replicas {
   const pools = endpoints.map((endpoint) => openPool(endpoint))
   let current = preferred % pools.length
-  /** Until when nobody is asked who follows something else: others would have less time for it. */
-  const foreignUntil = new Map<Pool, number>()
+  /** When one was last found to follow something else, and how often it was. */
+  const foreignAt = new Map<Pool, number>()
+  const foreignAnswers = new Map<Pool, number>()
 
-  /** The ones worth asking, the preferred one first. */
+  /** The ones worth asking, the preferred one first, and last those that lately followed something else. */
   function inOrder(): Pool[] {
-    const now = performance.now()
-    return [...pools.slice(current), ...pools.slice(0, current)].filter(
-      (pool) => pool.isUsable && now >= (foreignUntil.get(pool) ?? 0),
-    )
+    const usable = [...pools.slice(current), ...pools.slice(0, current)].filter(({ isUsable }) => isUsable)
+    return [...usable.filter((pool) => !isForeign(pool)), ...usable.filter(isForeign)]
+  }
+
+  function isForeign(pool: Pool): boolean {
+    return performance.now() - (foreignAt.get(pool) ?? Number.NEGATIVE_INFINITY) < FOREIGN_MS
   }
 
   /** Asks one after the other until one's rows will do. */
@@ -76,17 +81,21 @@ export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { pr
     let cause: unknown
     let answered = false
     const worthAsking = inOrder()
+    const promising = Math.max(1, worthAsking.filter((pool) => !isForeign(pool)).length)
     for (const [index, pool] of worthAsking.entries()) {
       const leftMs = giveUpAt - performance.now()
       if (leftMs <= 0) break
       // Where nobody else is left to be asked, there is nothing to save time for.
-      const queryMs = index === worthAsking.length - 1 ? leftMs : Math.min(leftMs, QUERY_MS_MAX)
+      const queryMs = index >= promising - 1 ? leftMs : Math.min(leftMs, QUERY_MS_MAX)
       try {
         const rows = await within(leftMs, pool.query(statement, values, queryMs))
         const standing = judge(rows)
         if (standing === 'current') return rows
         answered ||= standing === 'behind'
-        if (standing === 'foreign') foreignUntil.set(pool, performance.now() + FOREIGN_MS)
+        if (standing === 'foreign') {
+          foreignAt.set(pool, performance.now())
+          foreignAnswers.set(pool, (foreignAnswers.get(pool) ?? 0) + 1)
+        } else foreignAt.delete(pool)
       } catch (error) {
         if (!isFatal(error)) throw error
         cause = error
@@ -125,11 +134,12 @@ export function openReplicas(endpoints: readonly [Endpoint, ...Endpoint[]], { pr
       within(deadlineMs, (pools[index] as Pool).query(statement, [], deadlineMs)),
     connect: (index) => connect(endpoints[index] as Endpoint, { connectMs: CONNECT_MS_MAX }),
     get statistics() {
-      return pools.map(({ endpoint, inFlight, queries, errors }) => ({
-        name: describeEndpoint(endpoint),
-        inFlight,
-        queries,
-        errors,
+      return pools.map((pool) => ({
+        name: describeEndpoint(pool.endpoint),
+        inFlight: pool.inFlight,
+        queries: pool.queries,
+        errors: pool.errors,
+        foreign: foreignAnswers.get(pool) ?? 0,
       }))
     },
     async close() {

@@ -140,7 +140,7 @@ export function startTail(options: TailOptions): Tail {
       }
     }
     await Promise.all(Array.from({ length: replicas.count }, (_, index) => probe(index)))
-    const best = choose(probes, timeline.position, (index) => (index - first + replicas.count) % replicas.count)
+    const best = choose(probes, timeline, (index) => (index - first + replicas.count) % replicas.count)
     for (const other of probes) if (other !== best) other.connection.destroy()
     return best
   }
@@ -161,7 +161,7 @@ export function startTail(options: TailOptions): Tail {
     let replicated = ''
     for (;;) {
       noteLag(state)
-      const relation = relationOf(state, timeline.position)
+      const relation = relationOf(state, timeline.position, timeline.latestMs)
       if (relation === 'foreign' || relation === 'lost') return
       isBehind = relation === 'behind'
       if (relation === 'gap' || !state.isWhole) reload('gap', state.position)
@@ -186,7 +186,7 @@ export function startTail(options: TailOptions): Tail {
   /** Where the worker knows nothing yet, or what it knew has been undone, it begins where the replica is. */
   function begin(state: FeedState): void {
     const { position } = timeline
-    const relation = relationOf(state, position)
+    const relation = relationOf(state, position, timeline.latestMs)
     if (relation === 'lost') {
       log.warn({ was: position, is: state.position }, 'the feed was undone by a restore; beginning anew')
       reload('lost', state.position)
@@ -203,7 +203,9 @@ export function startTail(options: TailOptions): Tail {
     for (const { number, token, guid, oldGuid } of changes) timeline.learn(number, token, [guid, oldGuid])
     options.onChanges(changes)
     tail.onDelay?.(changes[0]?.delayMs ?? 0)
-    timeline.advance(positionAfter(changes, position))
+    const last = changes.at(-1) as NumberedChange
+    if (last.number === position.counter) timeline.advance(position)
+    else timeline.advance({ ...timeline.position, counter: last.number, token: last.token }, position.heartbeatMs)
     if (changes.some(({ kind }) => kind === 'all')) options.onReload('gap')
   }
 
@@ -313,15 +315,6 @@ export function startTail(options: TailOptions): Tail {
 }
 
 /**
- * Where whoever knows these changes is, of a replica that was at `there`. Before the end nobody knows the heartbeat, but that it is no
- * later: an earlier one than the true one would make a replica that is merely late seem to have replaced the timeline.
- */
-export function positionAfter(changes: readonly NumberedChange[], there: Position): Position {
-  const { number, token } = changes.at(-1) as NumberedChange
-  return { ...there, counter: number, token }
-}
-
-/**
  * Number of the oldest change that is no older than `ageMs`; undefined where there is none. Where the clock was set back, and times
  * are not in the order of numbers, it may be a later one: then less is learnt than could be, which is safe.
  */
@@ -331,10 +324,10 @@ export async function findOldest(connection: Connection, ageMs: number): Promise
   return row === undefined ? undefined : Number(row.number)
 }
 
-/** What a replica's state is to a position. */
-export function relationOf(state: FeedState, position: Position): Relation {
+/** What a replica's state is to a position, whose heartbeat may be as late as `latestMs`. */
+export function relationOf(state: FeedState, position: Position, latestMs = position.heartbeatMs): Relation {
   const { counter, token, heartbeatMs } = state.position
-  const isLater = heartbeatMs > position.heartbeatMs
+  const isLater = heartbeatMs > latestMs
   if (counter < position.counter) return isLater ? 'lost' : 'behind'
   if (position.counter === 0) return counter < state.seenBefore ? 'behind' : 'ahead'
   // Heartbeats rise along a timeline: this one was left behind when ours began, though it has more numbers.
@@ -351,11 +344,11 @@ export function relationOf(state: FeedState, position: Position): Relation {
  */
 function choose(
   probes: readonly Attachment[],
-  position: Position,
+  { position, latestMs }: Timeline,
   order: (index: number) => number,
 ): Attachment | undefined {
   const related = probes
-    .map((attachment) => ({ attachment, relation: relationOf(attachment.state, position) }))
+    .map((attachment) => ({ attachment, relation: relationOf(attachment.state, position, latestMs) }))
     .filter(({ relation }) => relation !== 'foreign')
   const heartbeatOf = ({ attachment }: (typeof related)[number]) => attachment.state.position.heartbeatMs
   const latest = Math.max(0, ...related.map(heartbeatOf))

@@ -24,8 +24,10 @@ export function readPosition({ counter, token, heartbeatMs }: Row): Position {
 export const START: Position = { counter: 0, token: 0, heartbeatMs: 0 }
 
 export class Timeline {
-  /** All changes up to here are known. */
+  /** All changes up to here are known. In the middle of many, its heartbeat is that of before them. */
   position: Position = START
+  /** Its heartbeat is no later than this; the same one, but in the middle of many changes. */
+  latestMs = 0
   /** The highest counter of anything that was believed; nothing older may take its place. */
   seen = 0
   /** Changes above it are known one by one. */
@@ -39,6 +41,7 @@ export class Timeline {
   /** Begins anew at a position, knowing nothing of what was before. */
   begin(position: Position): void {
     this.position = position
+    this.latestMs = position.heartbeatMs
     this.seen = position.counter
     this.floor = position.counter
     this.lastChange = new Float64Array(TIMELINE_BUCKETS)
@@ -61,11 +64,17 @@ export class Timeline {
     this.raiseLastChange(guid, counter)
   }
 
-  /** All changes up to a position are known now. */
-  advance(position: Position): void {
+  /** All changes up to a position are known now. `latestMs`: where its true heartbeat may be later. */
+  advance(position: Position, latestMs = position.heartbeatMs): void {
     this.position = position
+    this.latestMs = latestMs
     this.see(position.counter)
     this.noteToken(position.counter, position.token)
+  }
+
+  /** More changes are on their way than were read at once: nobody knows the heartbeat of the position. */
+  get isMidway(): boolean {
+    return this.latestMs !== this.position.heartbeatMs
   }
 
   see(counter: number): void {
@@ -97,13 +106,13 @@ export class Timeline {
   }
 
   /**
-   * What a replica is that was at a position when it answered. Heartbeats rise along a timeline as numbers do: one that has more
-   * numbers and an earlier heartbeat was left behind when this timeline began, at a restore or a promotion.
+   * What a replica is that was at a position when it answered; `seen`, when it was asked. Heartbeats rise along a timeline as numbers
+   * do: one that has more numbers and an earlier heartbeat was left behind when this timeline began, at a restore or a promotion.
    */
-  standingOf({ counter, token, heartbeatMs }: Position): ReplicaStanding {
+  standingOf({ counter, token, heartbeatMs }: Position, seen = this.seen): ReplicaStanding {
     const isLeftBehind = counter > this.position.counter && heartbeatMs < this.position.heartbeatMs
     if (isLeftBehind || this.isOfAnother(counter, token)) return 'foreign'
-    return counter < this.seen ? 'behind' : 'current'
+    return counter < seen ? 'behind' : 'current'
   }
 
   /** Whether the change of that number is known, and is another one. */

@@ -434,6 +434,8 @@ class Draft {
 
   /** Forgets what was written. So many bytes are left for words, with nothing in them yet. */
   begin(start: number): void {
+    if (this.bytes.length > DRAFT_BYTES_KEPT) this.bytes = Buffer.alloc(0)
+    this.end = 0
     this.makeRoom(start)
     this.bytes.fill(0, 0, start)
     this.end = start
@@ -481,6 +483,8 @@ class Draft {
   }
 }
 const DRAFT_BYTES_MIN = 64 * 1024
+/** Few add-ons take more. */
+const DRAFT_BYTES_KEPT = 1024 * 1024
 /** Of one unit of a text. */
 const UTF8_BYTES_MAX = 3
 

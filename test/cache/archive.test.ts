@@ -194,13 +194,29 @@ t.test('who may ask is kept as it was last', async (t) => {
   fill(host.memory, [1])
   await host.snapshot()
   const added = { ...firefox, id: 9, guid: 'added@archive.test', name: 'added' }
-  host.archive.noteApplications([firefox, added])
+  host.archive.noteApplications([firefox, added], 10)
   t.strictSame((await find(folder)).restored?.applications, [firefox, added])
   host.change(1, 11)
-  host.archive.noteApplications([added])
+  host.archive.noteApplications([added], 11)
   const { restored } = await find(folder)
   t.strictSame(restored?.applications, [added])
+  host.archive.noteApplications([firefox], 10)
+  t.strictSame((await find(folder)).restored?.applications, [added], 'the latest counts, whoever wrote last')
   t.strictSame(restored?.changes, new Map([[guidOf(1), 11]]), 'it is no change of an add-on')
+})
+
+t.test('in the middle of many changes nothing is marked', async (t) => {
+  const folder = await makeFolder(t)
+  const host = await start(t, folder)
+  fill(host.memory, [1, 2])
+  await host.snapshot()
+  host.archive.noteChanged([{ guid: guidOf(1), counter: 11 }])
+  host.timeline.advance({ ...at(10), counter: 11, token: 77 }, 2_000)
+  host.archive.noteCaughtUp()
+  t.match((await find(folder)).restored, { position: at(10), changes: new Map([[guidOf(1), 11]]) })
+  host.timeline.advance(at(12, 2_000))
+  host.archive.noteCaughtUp()
+  t.match((await find(folder)).restored?.position, at(12, 2_000))
 })
 
 t.test('a snapshot that there is no room for is no damaged one', async (t) => {

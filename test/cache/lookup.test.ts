@@ -303,6 +303,20 @@ t.test('nor is one given that is known to be older than the last change of its a
   t.match(asked[1]?.found, [{ tier: 'replica' }])
 })
 
+t.test('but where what is held is known to be outdated, what is as late as its last change is newer', async (t) => {
+  const bench = prepare(t)
+  const held = bench.ask('a@x')
+  await turn()
+  await bench.questions.shift()?.answer(10)
+  t.match(held.found, [{ tier: 'replica' }])
+  change(bench, 11, 'a@x')
+  bench.timeline.see(12)
+  const asked = bench.ask('a@x')
+  await turn()
+  await bench.questions.shift()?.answer(11, ['a@x'], { isBehind: true })
+  t.match(asked.found, [{ tier: 'replica', offer: { guid: 'a@x' } }])
+})
+
 t.test(
   'nor is anything offered of before what the worker began with: others may have answered by a change since',
   async (t) => {

@@ -7,6 +7,7 @@ import {
   ACQUIRE_MS_MAX,
   COLD_MS_MAX,
   CONNECT_MS_MAX,
+  FOREIGN_MS,
   QUERY_MS_MAX,
   RECONNECT_MS_MAX,
   REPLICA_CONNECTIONS_MAX,
@@ -109,6 +110,39 @@ t.test('who waits for a connection for too long is refused, and gives back the o
   await Promise.all(long)
   // All at once again: with one of them lost, the last would wait too long.
   t.equal((await Promise.all(nap((ACQUIRE_MS_MAX * 1.3) / 1_000))).length, REPLICA_CONNECTIONS_MAX)
+})
+
+t.test('who follows something else is asked after all others, and is no answer', async (t) => {
+  const other = { ...endpoint, database: 'information_schema' }
+  const replicas = openReplicas([endpoint, other])
+  t.teardown(() => replicas.close())
+  let foreign = [endpoint.database]
+  const ask = async (deadlineMs = COLD_MS_MAX) => {
+    const { rows, isBehind } = await replicas.queryAt({
+      statement: 'SELECT DATABASE() AS name, SLEEP(?) AS slept',
+      values: [0],
+      deadlineMs,
+      counterOf: () => 1,
+      standingOf: ([row]) => (foreign.includes(row?.name as string) ? 'foreign' : 'current'),
+    })
+    return [rows[0]?.name, isBehind]
+  }
+  for (let each = 0; each < 3; each++) t.strictSame(await ask(), [other.database, false])
+  t.strictSame(
+    replicas.statistics.map(({ queries, foreign }) => [queries, foreign]),
+    [
+      [1, 1],
+      [3, 0],
+    ],
+    'asked once, and then not before the other one',
+  )
+  await sleep(FOREIGN_MS)
+  await ask()
+  t.equal(replicas.statistics[0]?.queries, 2, 'asked again after a while')
+  foreign = [endpoint.database, other.database]
+  await t.rejects(ask(), { code: 'database_unreachable' })
+  foreign = []
+  t.strictSame(await ask(), [endpoint.database, false], 'where all are, none is left out')
 })
 
 function standStill(ms: number): void {

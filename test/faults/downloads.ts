@@ -37,7 +37,7 @@ export async function linkOf(url: string, guid: string): Promise<string> {
 
 /**
  * Everybody got the file, byte for byte and in time. A download goes to a replica and to the disk, and a busy machine may let each of
- * them wait: by how much is seen from the checks of the same time, which go no further than the server or memcached.
+ * them wait: by how much is seen from the slowest check of the same time, which is judged by itself.
  */
 export function judgeDownloads(
   t: Test,

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createEditor } from '../../service/catalogue/index.ts'
 import { connect, execute } from '../../service/database/connection.ts'
+import { metricsOf } from '../faults/watch.ts'
 import { observe, startClients, until } from '../harness/clients.ts'
 import { openCatalog, type Replica, startDatabases } from '../harness/databases.ts'
 import { lineWith, mergeLines, setFileStatus } from '../harness/edits.ts'
@@ -27,6 +28,8 @@ function start(environment: Readonly<Record<string, string>>) {
   return startServer(t, {
     ...databases.environment,
     SITE_URL: 'https://addons.given-up.test',
+    METRICS_PORT: '0',
+    LOG_LEVEL: 'info',
     ...environment,
   })
 }
@@ -61,6 +64,12 @@ t.test('a replica that still has what was undone is not asked, and what is on it
   const run = (statement: string) => execute(lock, statement, [], { deadlineMs: 5_000 })
   await run('LOCK TABLES candidates WRITE')
   await sleep(2_000)
+  const metrics = metricsOf(bare)
+  const name = `127.0.0.1:${leftBehind.port}/versioncheck`
+  await until(
+    'it was asked, and not believed',
+    async () => ((await metrics()).value('replica_foreign_total', name) ?? 0) > 0,
+  )
   await run('UNLOCK TABLES')
   await mergeLines(editor, [lineWith(PUBLISHED, '1.1')])
   for (const { url } of [bare, whole])
@@ -69,6 +78,10 @@ t.test('a replica that still has what was undone is not asked, and what is on it
     const seen = await each.stop()
     const undone = seen.filter(
       ({ guid, version = '' }) => version.startsWith('6.') || (guid === WITHDRAWN && version === '1.0'),
+    )
+    t.ok(
+      seen.some(({ status }) => status === 200),
+      'there were answers',
     )
     t.strictSame(
       undone.map(({ text, cacheStatus }) => ({ text, cacheStatus })),

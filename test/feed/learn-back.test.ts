@@ -8,6 +8,7 @@ import { connect, execute } from '../../service/database/connection.ts'
 import { endpointAs, openReplicas } from '../../service/database/index.ts'
 import { startTail, Timeline } from '../../service/feed/index.ts'
 import { findOldest } from '../../service/feed/tail.ts'
+import { TIMELINE_NUMBERS } from '../../service/limits.ts'
 import { openLog } from '../../service/observe/index.ts'
 import { until } from '../harness/clients.ts'
 import { startDatabases } from '../harness/databases.ts'
@@ -42,15 +43,15 @@ async function endAt(number: number): Promise<void> {
 }
 
 /** Very many, within the last hour. */
-async function feedHasMany(): Promise<void> {
+async function feedHasMany(count = MANY): Promise<void> {
   await primary.rows('DELETE FROM changes')
   await primary.rows(
     `INSERT INTO changes (number, token, kind, guid, at)
-    SELECT seq, ?, 'addon', CONCAT('addon-', seq, '@learn.test'), UTC_TIMESTAMP(3) - INTERVAL ? - seq DIV 10 SECOND
-    FROM seq_1_to_${MANY}`,
+    SELECT seq, ?, 'addon', CONCAT('addon-', seq, '@learn.test'), UTC_TIMESTAMP(3) - INTERVAL ? - seq DIV 1000 SECOND
+    FROM seq_1_to_${count}`,
     [TOKEN, HOUR_S],
   )
-  await endAt(MANY)
+  await endAt(count)
 }
 
 /** What a worker knows that begins at the feed's end, and wants to know a day. */
@@ -132,6 +133,14 @@ t.test('a change that is missing may have been any: what was stored before it is
   t.notOk(isBelievedAt(timeline, missing - 1))
   t.ok(isBelievedAt(timeline, MANY - 1))
   t.equal(timeline.lastChangeOf(guidOf(MANY)), MANY)
+})
+
+t.test('no more are learnt than tokens can be known of', async (t) => {
+  await feedHasMany(TIMELINE_NUMBERS + 10)
+  const timeline = await learn(t)
+  t.equal(timeline.floor, 10)
+  t.notOk(isBelievedAt(timeline, 10))
+  t.ok(isBelievedAt(timeline, 11))
 })
 
 t.test(

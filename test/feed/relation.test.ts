@@ -1,7 +1,8 @@
 /** What a replica is to a worker: on its timeline or another, before it or behind it. */
 
 import t from 'tap'
-import { type NumberedChange, positionAfter, relationOf } from '../../service/feed/tail.ts'
+import { relationOf } from '../../service/feed/tail.ts'
+import { Timeline } from '../../service/feed/timeline.ts'
 
 /** The worker stands at 100, whose token is 7, with the heartbeat 5,000. */
 const position = { counter: 100, token: 7, heartbeatMs: 5_000 }
@@ -18,7 +19,7 @@ interface Replica {
 
 function relation(
   { counter, token = 7, heartbeatMs = 5_000, seenToken, floor = 1, seenBefore = 100 }: Replica,
-  from = position,
+  { position: from, latestMs }: Pick<Timeline, 'position' | 'latestMs'> = { position, latestMs: position.heartbeatMs },
 ): ReturnType<typeof relationOf> {
   const state = {
     position: { counter, token, heartbeatMs },
@@ -30,7 +31,7 @@ function relation(
     changes: [],
     isWhole: true,
   }
-  return relationOf(state, from)
+  return relationOf(state, from, latestMs)
 }
 
 t.test('on the same timeline', async (t) => {
@@ -55,19 +56,30 @@ t.test('on another one', async (t) => {
   )
 })
 
-t.test('to a worker in the middle of many changes, one that is late is late', async (t) => {
-  const changes: NumberedChange[] = [101, 102].map((number) => ({
-    number,
-    token: number,
-    kind: 'addon',
-    guid: null,
-    oldGuid: null,
-    delayMs: 0,
-  }))
-  // It was at 100 for hours; then a transaction of 1,000 changes arrived, of which it knows two.
-  const midway = positionAfter(changes, { counter: 1_100, token: 1_100, heartbeatMs: 9_000 })
-  t.match(midway, { counter: 102, token: 102 })
-  t.equal(relation({ counter: 100, heartbeatMs: 8_000 }, midway), 'behind', 'it has not got the transaction yet')
-  t.equal(relation({ counter: 1_100, heartbeatMs: 9_000, seenToken: 102 }, midway), 'ahead')
-  t.equal(relation({ counter: 100, heartbeatMs: 10_000 }, midway), 'lost', 'it never will')
-})
+t.test(
+  'to a worker in the middle of many changes, one that is late is late, and one that has them all is ahead',
+  async (t) => {
+    // It was at 100 at 5,000; then 1,000 changes arrived in one transaction, by 9,000, of which it knows two.
+    const timeline = new Timeline()
+    timeline.begin(position)
+    timeline.advance({ ...position, counter: 102, token: 102 }, 9_000)
+    const midway = (replica: Replica) => relation(replica, timeline)
+    t.equal(midway({ counter: 100, heartbeatMs: 8_000 }), 'behind', 'it has not got the transaction yet')
+    t.equal(midway({ counter: 1_100, heartbeatMs: 9_000, seenToken: 102 }), 'ahead')
+    t.equal(
+      midway({ counter: 1_100, heartbeatMs: 8_000, seenToken: 102 }),
+      'ahead',
+      'it has not got the last heartbeat',
+    )
+    t.equal(midway({ counter: 100, heartbeatMs: 10_000 }), 'lost', 'it never will')
+    t.equal(
+      timeline.standingOf({ counter: 1_100, token: 7, heartbeatMs: 8_000 }),
+      'current',
+      'nor is its answer foreign',
+    )
+    t.ok(timeline.isMidway)
+    timeline.advance({ counter: 1_100, token: 7, heartbeatMs: 9_000 })
+    t.notOk(timeline.isMidway)
+    t.equal(midway({ counter: 100, heartbeatMs: 9_001 }), 'lost')
+  },
+)

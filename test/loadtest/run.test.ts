@@ -132,12 +132,7 @@ t.test('pages of a closed loop, of a replay and of a herd say how they asked', a
   const log = join(folder, 'access.log')
   const line = '192.0.2.1 - - [26/Nov/2026:13:55:10 +0000] "GET /update/?id=a HTTP/1.1" 200 1 "-" "-"'
   await writeFile(log, `${line}\n`.repeat(20))
-  const short = ['--duration', '1', '--warm-up', '0']
-  for (const [name, args, said] of [
-    ['closed', ['--connections', '2', ...short], /as fast as they are answered, over 2 connections/],
-    ['replay', ['--replay', log], /the log's own pace, over at most 64 new connections every tenth of a second/],
-    ['herd', ['--profile', 'daily-herd', ...short], /4,000 a second at first, half of it every 10 s/],
-  ] as const) {
+  const run = async (name: string, said: RegExp, ...args: string[]) => {
     const report = join(folder, name)
     const { code, stderr } = await loadtest('run', '--url', url, ...args, '--no-second-opinion', '--report', report)
     t.equal(code, 0, stderr)
@@ -145,6 +140,12 @@ t.test('pages of a closed loop, of a replay and of a herd say how they asked', a
     t.match(await page.locator('p').first().textContent(), said)
     t.ok((await page.locator('figure svg').count()) >= 1)
   }
+  const short = ['--duration', '1', '--warm-up', '0']
+  await Promise.all([
+    run('closed', /as fast as they are answered, over 2 connections/, '--connections', '2', ...short),
+    run('replay', /the log's own pace, over at most 64 new connections every tenth of a second/, '--replay', log),
+    run('herd', /4,000 a second at first, half of it every 10 s/, '--profile', 'daily-herd', ...short),
+  ])
 })
 
 t.test('fewer connections than processes: there are as many processes as connections', async (t) => {
@@ -508,40 +509,30 @@ t.test('capacity finds what holds', async (t) => {
   t.ok(confirmed.rate <= 6_000 && confirmed.rate > 5_500, `${confirmed.rate} of 6,000, for as long as it is confirmed`)
 
   const asked: string[] = []
-  const quiet = await listen(t, (req, res) => {
+  const listener = await listen(t, (req, res) => {
     if (req.url !== '/__lbheartbeat__')
       asked.push(new URL(req.url as string, 'http://x').searchParams.get('id') as string)
     res.end()
   })
-  const at = (rate: string) => ['--from', rate, '--to', rate, '--step', '1', '--confirm', '1', '--profile', 'cold']
-  const slow = await loadtest('capacity', '--url', quiet, ...at('50'), '--max-p99', '0')
-  t.equal(slow.code, 1)
-  t.match(slow.stdout, /^no rate held/)
-  t.match(slow.stdout, /^\d+ × .* GiB, Node v/m, 'the machine')
-  t.match(slow.stderr, /not even 50 a second hold/)
-  asked.length = 0
-  t.equal((await loadtest('capacity', '--url', quiet, ...at('50'), '--max-p99', '2000')).code, 0)
+  const [{ url }, other] = await Promise.all([startStack(t), listen(t, (_, res) => res.end())])
+  const at = (rate: string) => ['--from', rate, '--to', rate, '--step', '1', '--confirm', '1']
+  const capacity = (of: string, rate: string, ...more: string[]) =>
+    loadtest('capacity', '--url', of, ...at(rate), '--max-p99', '2000', ...more)
+  const [steady, alone, cold, none] = await Promise.all([
+    capacity(url, '100', '--profile', 'warm'),
+    capacity(url, '100', '--profile', 'warm', '--no-second-opinion'),
+    capacity(listener, '50', '--profile', 'cold'),
+    capacity(other, '50', '--max-p99', '0'),
+  ])
+  t.equal(steady.code, 0, steady.stderr)
+  t.match(steady.stdout, /^100 requests a second/)
+  t.match(steady.stdout, /^wrk: \d+ a second, p50/m, 'a second opinion')
+  t.match(steady.stdout, /^\d+ × .* GiB, Node v/m, 'the machine')
+  t.notMatch(alone.stdout, /wrk/)
+  t.equal(cold.code, 0, cold.stderr)
   t.ok(asked.length > 250, `${asked.length} requests`)
   t.equal(new Set(asked).size, asked.length, 'cold to the end, also of the second opinion')
-
-  const { url } = await startStack(t)
-  const args = [
-    '--from',
-    '50',
-    '--to',
-    '100',
-    '--step',
-    '1',
-    '--confirm',
-    '1',
-    '--max-p99',
-    '2000',
-    '--profile',
-    'warm',
-  ]
-  const { code, stdout, stderr } = await loadtest('capacity', '--url', url, ...args)
-  t.equal(code, 0, stderr)
-  t.match(stdout, /^100 requests a second/)
-  t.match(stdout, /^wrk: \d+ a second, p50/m, 'a second opinion')
-  t.notMatch((await loadtest('capacity', '--url', url, ...args, '--no-second-opinion')).stdout, /wrk/)
+  t.equal(none.code, 1)
+  t.match(none.stdout, /^no rate held/)
+  t.match(none.stderr, /not even 50 a second hold/)
 })
