@@ -50,7 +50,9 @@ export const ACQUIRE_MS_MAX = 120
 /** For so long a replica that follows a timeline which has been given up is asked after all others. */
 export const FOREIGN_MS = 1_000
 /** When one who waits for a connection no longer is taken off the queue too, whatever this process did meanwhile. */
-export const ABANDONED_MS = 10_000
+export const ABANDONED_MS = 2_000
+/** How long a pool that closes waits for those who use it. */
+export const CLOSE_MS_MAX = 500
 /** How long one statement may take on a replica while another one is left to be asked; then its connection is given up. */
 export const QUERY_MS_MAX = 120
 /** How long a connection may take to be made. */
@@ -134,6 +136,10 @@ export const MEMCACHED_VALUE_BYTES_MAX = 1_000_000
 export const MEMCACHED_PENDING_BYTES_MAX = 8 * 1024 * 1024
 /** How long memcached keeps an entry. Changes are known for longer. */
 export const MEMCACHED_TTL_S = 86_400
+/** Until changes of before the beginning are asked for again. */
+export const LEARN_RETRY_MS = 500
+/** So often, and then they stay unknown. */
+export const LEARN_TRIES_MAX = 60
 /** A replica may be so late for a worker that has just begun to know which add-ons have changed since. */
 export const LEARN_BACK_MS = 3_600_000
 /** Add-ons read in one statement by a worker that begins empty: some milliseconds of work. */

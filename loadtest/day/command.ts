@@ -91,9 +91,10 @@ async function runDay(options: Options): Promise<void> {
     if (!options.json) console.log(`\n${name}: ${describeReport(report)}\n`)
     if (options.save) await save(report, { addons, seconds, growth })
     reports.push(report)
+    // Each as soon as it is there: the next one may break off.
+    if (options.report !== undefined) await writeReport(options.report, reports)
   }
   console.log(options.json ? JSON.stringify(reports, null, 1) : describeChecks(reports))
-  if (options.report !== undefined) await writeReport(options.report, reports)
   const all = reports.flatMap(({ checks }) => checks)
   const missed = all.filter((check) => !holds(check)).length
   if (missed > 0) throw new Failure(`${missed} of ${all.length} checks are missed.`, undefined)
@@ -103,7 +104,6 @@ async function writeReport(folder: string, reports: readonly Report[]): Promise<
   writeFileSync(join(folder, 'day.json'), `${JSON.stringify(reports, null, 1)}\n`)
   const growth = reports.find(({ name }) => name === 'growth')
   if (growth !== undefined) writeFileSync(join(folder, CHART), await chartOf(growth))
-  process.stderr.write(`${folder}\n`)
 }
 
 /** All checks of all parts, as one table. */

@@ -16,6 +16,7 @@ export interface Program {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
+const GLIBC_TUNABLES = process.env.GLIBC_TUNABLES ?? 'glibc.malloc.hugetlb=1'
 const dist = join(import.meta.dirname, '..', '..')
 const START_MS_MAX = 120_000
 const TICK_US = 10_000
@@ -37,7 +38,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
  */
 export async function startProgram(path: string, environment: Readonly<Record<string, string>>): Promise<Program> {
   const child = spawn(process.execPath, [...process.execArgv, join(dist, path)], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1', ...environment },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, GLIBC_TUNABLES, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   endWithUs(child)

@@ -186,6 +186,11 @@ function follow(client: Client, requests: Requests, tally: Tally, perSecond: num
   client.on('timeout', () => {
     // autocannon's clock runs from one request to the next: where that was answered, nobody has waited.
     if (isBroken) tally.timeOut(brokenSince, everyMs)
+    // Where its second is used up, no request comes before the timeout is told.
+    else if (isWaiting && !isInVain) {
+      tally.timeOut(sentAt, everyMs)
+      isWaiting = false
+    }
     isBroken = false
   })
   client.on('connError', (error) => {

@@ -134,6 +134,11 @@ export async function offer(plan: Plan, onSecond: (second: Second) => void = () 
   }
 }
 
+/** Whether what went wrong is an answer that nobody expected, rather than none. */
+export function isAnswer(kind: string): boolean {
+  return kind.startsWith('status ')
+}
+
 /** All errors together. */
 export function errorsOf({ errors }: Pick<Offered, 'errors'>): number {
   return Object.values(errors).reduce((sum, times) => sum + times, 0)

@@ -2,7 +2,7 @@
 
 import { Failure } from '../failure.ts'
 import { isInstalled, load, offer, QUIET_S, writeRequests } from '../measure/index.ts'
-import { requestsOf } from '../traffic/index.ts'
+import { type Request, requestsOf } from '../traffic/index.ts'
 import type { Offered } from './offer.ts'
 import { clientsOf, type Plan, type Source } from './plan.ts'
 
@@ -12,7 +12,8 @@ export interface Opinion {
   readonly rate: number
   readonly p50: number
   readonly p99: number
-  readonly errors: number
+  /** Undefined where wrk can't tell a refusal that is right from one that is wrong: where each asks as fast as it is answered. */
+  readonly errors?: number | undefined
   /** Where the two differ by too much to believe either. */
   readonly warning?: string
 }
@@ -40,15 +41,15 @@ export async function secondOpinion(
   if (!isInstalled('wrk')) return undefined
   const seconds = Math.max(1, Math.min(SECONDS_MAX, Math.round(plan.duration)))
   const count = Math.max(PATHS_MIN, Math.min(PATHS_MAX, Math.round(first.rate * seconds * 1.5)))
-  const requests = writeRequests(pathsOf(plan.source, clientsOf(first.rate, plan), count))
+  const requests = writeRequests(getsOf(plan.source, clientsOf(first.rate, plan), count))
   progress(`asking wrk too, ${seconds} s`)
   const asked = { url, requests, connections, seconds }
   try {
-    const { rate, p50, p99, errors } =
-      arrival.kind === 'open' ? await offer({ ...asked, rate: arrival.rate }) : await load(asked)
+    const isOpen = arrival.kind === 'open'
+    const { rate, p50, p99, errors } = isOpen ? await offer({ ...asked, rate: arrival.rate }) : await load(asked)
     const due = arrival.kind === 'open' ? arrival.rate * (seconds - QUIET_S) : undefined
     const warning = warningOf({ autocannon: first.rate, wrk: rate, due })
-    return { tool: 'wrk', rate, p50, p99, errors, ...(warning !== undefined && { warning }) }
+    return { tool: 'wrk', rate, p50, p99, ...(isOpen && { errors }), ...(warning !== undefined && { warning }) }
   } catch (error) {
     throw error instanceof Failure ? error : new Failure(reasonOf(error), error)
   } finally {
@@ -58,7 +59,7 @@ export async function secondOpinion(
 
 /** A line each, as `[name, value]`. */
 export function describeOpinion({ tool, rate, p50, p99, errors, warning }: Opinion): [string, string][] {
-  const figures = `${Math.round(rate).toLocaleString('en-US')} a second, p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, ${errors} errors`
+  const figures = `${Math.round(rate).toLocaleString('en-US')} a second, p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms${errors === undefined ? '' : `, ${errors} errors`}`
   return [[tool, figures], ...(warning === undefined ? [] : [['warning', warning] as [string, string]])]
 }
 
@@ -102,15 +103,15 @@ function reasonOf(error: unknown): string {
 }
 
 /** Of the clients that come after those that have asked already. */
-function* pathsOf(source: Source, asked: number, most: number): Generator<string> {
+function* getsOf(source: Source, asked: number, most: number): Generator<Request> {
   if (source.kind === 'paths') return
   let count = 0
   const { name, population, seed, first } = source
   for (const requests of requestsOf(name, population, seed, { first: first + asked, of: 1 })) {
-    for (const { path, method } of requests) {
-      if (method !== undefined) continue
+    for (const request of requests) {
+      if (request.method !== undefined) continue
       if (count++ >= most) return
-      yield path
+      yield request
     }
   }
 }

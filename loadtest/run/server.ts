@@ -74,9 +74,9 @@ function isOfThisMachine(hostname: string): boolean {
   return Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address))
 }
 
-/** Whether two processes may belong together: where one can't be seen, nobody can tell. */
+/** Whether two processes may belong together: where one can't be seen nobody can tell, and a proxy may stand before a server. */
 export function areOfOneServer(one: number | undefined, other: number | undefined): boolean {
-  if (one === undefined || other === undefined) return true
+  if (one === undefined || other === undefined || nameOf(one) !== nameOf(other)) return true
   if (familyOf(one).includes(other) || familyOf(other).includes(one)) return true
   // Workers of one supervisor; a shell that started two servers is none.
   const parent = parentOf(one)

@@ -187,6 +187,10 @@ export function openArchive(options: ArchiveOptions): Archive {
       snapshotWanted = false
       return
     }
+    if (timeline.isMidway) {
+      snapshotWanted = true
+      return
+    }
     const { isComplete, pending, applications, trueAt } = state()
     const { position } = timeline
     const lostBefore = timelinesLost

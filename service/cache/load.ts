@@ -71,6 +71,7 @@ export async function loadAll(options: LoadOptions): Promise<Loaded> {
     progress.after = last
   }
   await dropLeftOvers(memory, options.since, onOutdated, slices)
+  signal.throwIfAborted()
   return 'all'
 }
 

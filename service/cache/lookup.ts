@@ -75,7 +75,12 @@ export interface Lookup {
 interface Flight {
   readonly guid: string
   readonly begunAt: number
-  readonly waiters: ((found: Found | undefined) => void)[]
+  readonly waiters: Waiter[]
+}
+
+interface Waiter {
+  readonly since: number
+  readonly done: (found: Found | undefined) => void
 }
 
 export function createLookup(options: LookupOptions): Lookup {
@@ -123,10 +128,11 @@ export function createLookup(options: LookupOptions): Lookup {
     waiting++
     const flight = flights.get(guid)
     if (flight !== undefined) {
-      flight.waiters.push(done)
+      flight.waiters.push({ since: performance.now(), done })
       return
     }
-    flights.set(guid, { guid, begunAt: performance.now(), waiters: [done] })
+    const begunAt = performance.now()
+    flights.set(guid, { guid, begunAt, waiters: [{ since: begunAt, done }] })
     // What has changed is in no tier yet.
     if (sharedBatches !== undefined && shared?.isUsable && !refreshing.has(guid)) sharedBatches.ask(guid)
     else batches.ask(guid)
@@ -172,11 +178,9 @@ export function createLookup(options: LookupOptions): Lookup {
   function takeOld(guids: readonly string[], { offers, counter }: Answered): void {
     for (const guid of guids) {
       const offer = offers.get(guid)
-      const isSuperseded = memory?.hasCurrent(guid) || counter < timeline.lastChangeOf(guid)
-      // Where it offers nothing, nothing of what it offers can have been withdrawn.
-      const isRisky = (offer?.candidates.length ?? 0) > 0 && timeline.mayHaveChangedSince(guid, counter)
+      const isSuperseded = memory?.hasCurrent(guid) || timeline.mayHaveChangedSince(guid, counter)
       const old: Found = { tier: 'replica', ageS: Math.max(1, ageS()), ...(offer && { offer }) }
-      finish(guid, isWithheld() || isSuperseded || isRisky ? fallback(guid) : old)
+      finish(guid, isWithheld() || isSuperseded ? fallback(guid) : old)
       if (refreshing.has(guid)) stale.add(guid)
     }
     staleRetryAt = performance.now() + STALE_RETRY_MS
@@ -269,12 +273,18 @@ export function createLookup(options: LookupOptions): Lookup {
   /** `askedAt`: of what was outdated when it came. Whoever asked later is not told of it: others may have got something newer since. */
   function finish(guid: string, found: Found | undefined, askedAt = Number.POSITIVE_INFINITY): void {
     const flight = flights.get(guid)
-    if (flight === undefined || flight.begunAt > askedAt) return
-    flights.delete(guid)
-    batches.forget(guid)
-    sharedBatches?.forget(guid)
-    waiting -= flight.waiters.length
-    for (const done of flight.waiters) done(found)
+    if (flight === undefined) return
+    const { waiters } = flight
+    // They came one after the other.
+    const later = waiters.findIndex(({ since }) => since > askedAt)
+    const told = later < 0 ? waiters : waiters.splice(0, later)
+    waiting -= told.length
+    if (later < 0) {
+      flights.delete(guid)
+      batches.forget(guid)
+      sharedBatches?.forget(guid)
+    } else batches.ask(guid)
+    for (const { done } of told) done(found)
   }
 
   /** Whoever has waited for as long as a client should gets what there is. */

@@ -106,6 +106,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     }
   }
   let trueAt = restored?.trueAt ?? 0
+  const openedAt = Date.now()
   let caughtUpAt = Number.NEGATIVE_INFINITY
   /** Every public add-on is held, unless one had to go since. */
   let complete: { readonly evictions: number } | undefined =
@@ -169,7 +170,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   }
 
   function ageS(): number {
-    return isFresh() ? 0 : Math.max(1, Math.round((Date.now() - trueAt) / 1_000))
+    // Where nothing was kept, all that is held was read since the start.
+    return isFresh() ? 0 : Math.max(1, Math.round((Date.now() - (trueAt || openedAt)) / 1_000))
   }
 
   /**
@@ -261,9 +263,9 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
     const begunAt = performance.now()
     const since = timeline.seen
     const progress = { after: 0 }
+    const { evictions } = into
     while (!signal.aborted) {
       try {
-        const evictions = into.evictions
         const loaded = await loadAll({
           replicas,
           timeline,
@@ -276,6 +278,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
           onUnreadable,
           signal,
         })
+        if (signal.aborted) return
         if (loaded === 'all') complete = { evictions }
         log.debug({ addons: into.size, ms: Math.round(performance.now() - begunAt), loaded }, 'the catalogue was read')
         archive?.snapshotSoon()
@@ -321,8 +324,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   // The first clients shall not wait for connections.
   const connected = Promise.allSettled(Array.from({ length: BATCHES_MAX }, () => source.ask([NOBODY])))
   // A moment for the feed: a worker that has something to serve should know at once how old it is.
-  for (const giveUpAt = performance.now() + START_WAIT_MS; performance.now() < giveUpAt && staleS() > 0; )
-    await sleep(10)
+  const isReady = () => staleS() === 0 && tail.hasLearnt
+  for (const giveUpAt = performance.now() + START_WAIT_MS; performance.now() < giveUpAt && !isReady(); ) await sleep(10)
   await connected
   updateStanding()
 
@@ -330,7 +333,12 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
   async function findPackage(fileId: number): Promise<FoundPackage | undefined> {
     let old: FoundPackage | undefined
     try {
-      const { rows, position, isBehind } = await askReplicas(replicas, timeline, packageStatement, [fileId])
+      let asked = await askReplicas(replicas, timeline, packageStatement, [fileId])
+      // Known to have changed while that was on its way: it may have been withdrawn.
+      const { guid: owner } = asked.rows[0] as { guid: string | null }
+      if (owner !== null && !asked.isBehind && asked.position.counter < timeline.lastChangeOf(owner))
+        asked = await askReplicas(replicas, timeline, packageStatement, [fileId])
+      const { rows, position, isBehind } = asked
       const [row] = rows
       const digest = (row?.package as string | null) ?? undefined
       const found = digest && { digest, size: (row?.size as number | null) ?? undefined }

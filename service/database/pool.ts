@@ -10,6 +10,7 @@ import { VersioncheckError } from '../errors.ts'
 import {
   ABANDONED_MS,
   ACQUIRE_MS_MAX,
+  CLOSE_MS_MAX,
   CONNECT_MS_MAX,
   IDLE_CONNECTION_MS,
   RECONNECT_MS_MAX,
@@ -140,7 +141,8 @@ export function openPool(endpoint: Endpoint): Pool {
     async close() {
       if (closed) return
       closed = true
-      await pool.drain().catch(() => {})
+      // Those who gave up still stand in the queue, and would be waited for.
+      await Promise.race([pool.drain().catch(() => {}), sleep(CLOSE_MS_MAX)])
       await pool.clear()
     },
   }

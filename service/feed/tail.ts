@@ -5,33 +5,22 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Connection, execute, type Replicas, type Row, readStatement } from '../database/index.ts'
+import { type Connection, execute, type Replicas } from '../database/index.ts'
 import { reasonOf } from '../errors.ts'
 import {
   FEED_IDLE_AFTER_MS,
   FEED_IDLE_POLL_MS,
-  FEED_PAGE,
   FEED_POLL_MS,
   FEED_READ_MS_MAX,
   FEED_RETRY_MS,
   FEED_WAIT_MS,
   LAG_CHECK_MS,
   LAG_MS_MAX,
-  TIMELINE_NUMBERS,
 } from '../limits.ts'
 import type { Log } from '../observe/index.ts'
-import type { Change } from './append.ts'
-import { type Position, readPosition, START, type Timeline } from './timeline.ts'
-
-export interface NumberedChange {
-  readonly number: number
-  readonly token: number
-  readonly kind: Change['kind']
-  readonly guid: string | null
-  readonly oldGuid: string | null
-  /** From its making to its reading, by the clocks of primary and replica. */
-  readonly delayMs: number
-}
+import { learnAll, learnChangesBefore } from './learn-back.ts'
+import { type FeedState, type NumberedChange, readFeed } from './read.ts'
+import { type Position, START, type Timeline } from './timeline.ts'
 
 /** Why everything has to be read anew: `lost`, what was followed was undone by a restore; `gap`, changes were missed. */
 export type ReloadReason = 'lost' | 'gap'
@@ -40,7 +29,7 @@ export interface TailOptions {
   readonly replicas: Replicas
   /** Where it begins: at `timeline.position`, or, where that is START, at the feed's end. */
   readonly timeline: Timeline
-  /** How far back changes must be known for what others have stored to be judged. */
+  /** How far back changes are to be known: by them what others have stored is judged, and what late replicas say. 0: no further. */
   readonly learnBackMs: number
   /** Told of changes in order; the timeline knows them, and moves on to the last of them afterwards. */
   readonly onChanges: (changes: readonly NumberedChange[]) => void
@@ -54,6 +43,8 @@ export interface TailOptions {
 export interface Tail {
   /** Of the replica that is followed; undefined while there is none. */
   readonly attached: number | undefined
+  /** As many changes of before are known as are to be. */
+  readonly hasLearnt: boolean
   /** The replica is not as far as what was seen elsewhere. */
   readonly isBehind: boolean
   /** How late the replica is, by its own clock and the last heartbeat it has; undefined where nobody writes any. */
@@ -65,22 +56,6 @@ export interface Tail {
   /** A query on the followed replica failed: look whether another one should take its place. */
   suspect(): void
   close(): Promise<void>
-}
-
-interface FeedState {
-  readonly position: Position
-  readonly nowMs: number
-  /** Where replication stands; empty on a primary. */
-  readonly replicated: string
-  /** The oldest change that is left; undefined where there is none. */
-  readonly floor: number | undefined
-  /** The token of the change at the position that was asked from. */
-  readonly seenToken: number | undefined
-  /** What had been seen when this was asked: a replica that isn't so far is behind. */
-  readonly seenBefore: number
-  readonly changes: readonly NumberedChange[]
-  /** Changes are numbered without gaps; one that was asked for and is missing was removed. */
-  readonly isWhole: boolean
 }
 
 interface Attachment {
@@ -97,15 +72,11 @@ type Relation = 'ahead' | 'gap' | 'behind' | 'lost' | 'foreign'
 
 /** Where replication stands is told after the wait, and so before the read that follows it. */
 const WAIT = 'SELECT MASTER_GTID_WAIT(?, ?) AS timedOut, @@gtid_slave_pos AS replicated'
-/** Reads one entry of the index. The lowest number would take all of the day's, and of some millions the feed would never begin. */
-const LEARN_FROM =
-  'SELECT number FROM changes WHERE at >= UTC_TIMESTAMP(3) - INTERVAL ? SECOND ORDER BY at, number LIMIT 1'
 /** So often in a row a wait has to miss a change before it is taken for useless. */
 const MISSED_WAITS_MAX = 3
 
 export function startTail(options: TailOptions): Tail {
   const { replicas, timeline, log } = options
-  const statement = readStatement('changes')
   const closing = new AbortController()
   const first = replicas.preferred
   let attached: Attachment | undefined
@@ -113,18 +84,15 @@ export function startTail(options: TailOptions): Tail {
   let lag: { ms: number; at: number } | undefined
   let lagCheckedAt = 0
   let hasLearnt = options.learnBackMs === 0
+  let learning: AbortController | undefined
   let suspectedAt = 0
   /** Given up, though nothing was wrong with its connection. */
   let suspected: Attachment | undefined
   const errors = Array.from({ length: replicas.count }, () => 0)
   let changedAt = Number.NEGATIVE_INFINITY
 
-  async function read(connection: Connection, from: number, pages = 1): Promise<FeedState> {
-    const seenBefore = timeline.seen
-    const to = from + pages * FEED_PAGE
-    const rows = await execute(connection, statement, [from, from, to], { deadlineMs: FEED_READ_MS_MAX })
-    return stateOf(rows, { seenBefore, from, to })
-  }
+  const read = (connection: Connection, from: number, pages = 1) =>
+    readFeed(connection, { from, pages, seenBefore: timeline.seen })
 
   /** Looks at all replicas at once and takes the one to follow. */
   async function attach(): Promise<Attachment | undefined> {
@@ -155,7 +123,7 @@ export function startTail(options: TailOptions): Tail {
     replicas.prefer(index)
     let { state } = attachment
     begin(state)
-    if (!hasLearnt) await learnBack(connection)
+    if (!hasLearnt && learning === undefined) learnBack()
     let missedWaits = 0
     // As it was before the last read: within a read, replication may have gone on between its two answers.
     let replicated = ''
@@ -193,43 +161,42 @@ export function startTail(options: TailOptions): Tail {
     } else if (position === START) reload('gap', state.position)
   }
 
+  /** On a connection of its own, whatever becomes of the one that is followed. */
+  function learnBack(): void {
+    const mine = new AbortController()
+    learning = mine
+    void learnChangesBefore({
+      replicas,
+      timeline,
+      ageMs: options.learnBackMs,
+      signal: AbortSignal.any([mine.signal, closing.signal]),
+    }).then((isDone) => {
+      if (learning !== mine) return
+      learning = undefined
+      hasLearnt = isDone
+    })
+  }
+
   function reload(reason: ReloadReason, position: Position): void {
+    learning?.abort()
+    learning = undefined
+    hasLearnt = options.learnBackMs === 0
     timeline.begin(position)
+    if (!hasLearnt) learnBack()
     options.onReload(reason)
   }
 
   function take({ changes, position }: FeedState): void {
     changedAt = performance.now()
-    for (const { number, token, guid, oldGuid } of changes) timeline.learn(number, token, [guid, oldGuid])
+    learnAll(timeline, changes)
+    const last = changes.at(-1) as NumberedChange
+    // Whoever is asked for what has changed must have the change.
+    timeline.see(last.number)
     options.onChanges(changes)
     tail.onDelay?.(changes[0]?.delayMs ?? 0)
-    const last = changes.at(-1) as NumberedChange
     if (last.number === position.counter) timeline.advance(position)
     else timeline.advance({ ...timeline.position, counter: last.number, token: last.token }, position.heartbeatMs)
     if (changes.some(({ kind }) => kind === 'all')) options.onReload('gap')
-  }
-
-  /** Changes of before the position, so that what others have stored since can be judged. */
-  async function learnBack(connection: Connection): Promise<void> {
-    const { position } = timeline
-    const oldest = await findOldest(connection, options.learnBackMs)
-    // Of more the timeline would forget the tokens at once.
-    let from = Math.max((oldest ?? position.counter + 1) - 1, position.counter - TIMELINE_NUMBERS)
-    let at = from
-    while (at < position.counter) {
-      const { changes, isWhole } = await read(connection, at)
-      if (changes.length === 0) break
-      for (const { number, token, guid, oldGuid } of changes) {
-        if (number <= position.counter) timeline.learn(number, token, [guid, oldGuid])
-      }
-      at = (changes.at(-1) as NumberedChange).number
-      // Nobody knows what a change was about that isn't there any more: the floor is above it.
-      if (!isWhole) from = at
-    }
-    // A replica that hasn't got all of it is left for the next one.
-    if (at < position.counter) return
-    timeline.floor = Math.min(from, position.counter)
-    hasLearnt = true
   }
 
   function noteLag({ position, nowMs }: FeedState): void {
@@ -291,6 +258,9 @@ export function startTail(options: TailOptions): Tail {
     get attached() {
       return attached?.index
     },
+    get hasLearnt() {
+      return hasLearnt
+    },
     get isBehind() {
       return isBehind
     },
@@ -312,16 +282,6 @@ export function startTail(options: TailOptions): Tail {
   }
   const ended = run()
   return tail
-}
-
-/**
- * Number of the oldest change that is no older than `ageMs`; undefined where there is none. Where the clock was set back, and times
- * are not in the order of numbers, it may be a later one: then less is learnt than could be, which is safe.
- */
-export async function findOldest(connection: Connection, ageMs: number): Promise<number | undefined> {
-  const seconds = Math.ceil(ageMs / 1_000)
-  const [row] = await execute(connection, LEARN_FROM, [seconds], { deadlineMs: FEED_READ_MS_MAX })
-  return row === undefined ? undefined : Number(row.number)
 }
 
 /** What a replica's state is to a position, whose heartbeat may be as late as `latestMs`. */
@@ -359,35 +319,6 @@ function choose(
   }
   related.sort((one, other) => other.attachment.state.position.counter - one.attachment.state.position.counter)
   return (related.find(({ relation }) => relation !== 'behind') ?? related[0])?.attachment
-}
-
-function stateOf(
-  rows: readonly Row[],
-  { seenBefore, from, to }: { readonly seenBefore: number; readonly from: number; readonly to: number },
-): FeedState {
-  const [row] = rows as [Row]
-  const position = readPosition(row)
-  const changes = rows
-    .filter(({ number }) => number !== null)
-    .map(({ number, changeToken, kind, guid, oldGuid, delayMs }) => ({
-      number: Number(number),
-      token: Number(changeToken),
-      kind: kind as Change['kind'],
-      guid: guid as string | null,
-      oldGuid: oldGuid as string | null,
-      delayMs: Number(delayMs),
-    }))
-    .sort((one, other) => one.number - other.number)
-  return {
-    position,
-    nowMs: Number(row.nowMs),
-    replicated: String(row.replicated ?? ''),
-    floor: row.floor === null ? undefined : Number(row.floor),
-    seenToken: row.seenToken === null ? undefined : Number(row.seenToken),
-    seenBefore,
-    changes,
-    isWhole: changes.length >= Math.min(position.counter, to) - from,
-  }
 }
 
 /** The position after one of a single replication domain: `0-1-7` -> `0-1-8`. Undefined where there is none, or several. */

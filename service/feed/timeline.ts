@@ -30,8 +30,10 @@ export class Timeline {
   latestMs = 0
   /** The highest counter of anything that was believed; nothing older may take its place. */
   seen = 0
-  /** Changes above it are known one by one. */
+  /** Changes above it are known one by one, and which add-on each was of. */
   floor = 0
+  /** The last change that was of all add-ons. */
+  private changeOfAll = 0
   /** Of the changes of all add-ons whose guids fall into a bucket, the last. */
   private lastChange = new Float64Array(TIMELINE_BUCKETS)
   /** Numbers and their tokens, each at its number modulo the length. */
@@ -44,6 +46,7 @@ export class Timeline {
     this.latestMs = position.heartbeatMs
     this.seen = position.counter
     this.floor = position.counter
+    this.changeOfAll = 0
     this.lastChange = new Float64Array(TIMELINE_BUCKETS)
     this.numbers = new Float64Array(TIMELINE_NUMBERS)
     this.tokens = new Float64Array(TIMELINE_NUMBERS)
@@ -62,6 +65,17 @@ export class Timeline {
    */
   noteChange(guid: string, counter: number): void {
     this.raiseLastChange(guid, counter)
+  }
+
+  /** What was read before a change may have been changed by it, whatever it was of. */
+  forgetBefore(counter: number): void {
+    this.changeOfAll = Math.max(this.changeOfAll, counter)
+    this.floor = Math.max(this.floor, counter)
+  }
+
+  /** The changes from there on are known now, too. */
+  lowerFloor(counter: number): void {
+    this.floor = Math.max(this.changeOfAll, Math.min(this.floor, counter))
   }
 
   /** All changes up to a position are known now. `latestMs`: where its true heartbeat may be later. */
@@ -128,6 +142,8 @@ export class Timeline {
 
   private noteToken(counter: number, token: number): void {
     const at = counter % TIMELINE_NUMBERS
+    // One of long ago, learnt late, doesn't take the place of a newer one.
+    if ((this.numbers[at] as number) > counter + 1) return
     this.numbers[at] = counter + 1 // 0 means none
     this.tokens[at] = token
   }

@@ -303,6 +303,23 @@ t.test('nor is one given that is known to be older than the last change of its a
   t.match(asked[1]?.found, [{ tier: 'replica' }])
 })
 
+t.test('who asks after a change is known does not get what was asked for before', async (t) => {
+  const bench = prepare(t)
+  const before = bench.ask('a@x')
+  await turn()
+  bench.timeline.learn(11, 11, ['a@x'])
+  bench.timeline.advance({ counter: 11, token: 11, heartbeatMs: 11 })
+  const after = bench.ask('a@x')
+  const again = bench.ask('a@x')
+  await bench.questions.shift()?.answer(10)
+  t.match(before.found, [{ tier: 'replica' }], 'who asked before does')
+  t.strictSame([after.found, again.found], [[], []])
+  t.equal(bench.lookup.waiting, 2)
+  await bench.questions.shift()?.answer(11)
+  t.match([after.found, again.found], [[{ tier: 'replica' }], [{ tier: 'replica' }]])
+  t.equal(bench.lookup.waiting, 0)
+})
+
 t.test('but where what is held is known to be outdated, what is as late as its last change is newer', async (t) => {
   const bench = prepare(t)
   const held = bench.ask('a@x')
@@ -325,7 +342,7 @@ t.test(
     await turn()
     await bench.questions[0]?.answer(9, ['withdrawn@x'], { isBehind: true })
     t.strictSame(asked[0]?.found, [undefined])
-    t.match(asked[1]?.found, [{ tier: 'replica', offer: undefined }], 'what offers nothing is no danger')
+    t.strictSame(asked[1]?.found, [undefined])
   },
 )
 

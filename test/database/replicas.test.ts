@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { openReplicas } from '../../service/database/index.ts'
 import {
   ACQUIRE_MS_MAX,
+  CLOSE_MS_MAX,
   COLD_MS_MAX,
   CONNECT_MS_MAX,
   FOREIGN_MS,
@@ -143,6 +144,15 @@ t.test('who follows something else is asked after all others, and is no answer',
   await t.rejects(ask(), { code: 'database_unreachable' })
   foreign = []
   t.strictSame(await ask(), [endpoint.database, false], 'where all are, none is left out')
+})
+
+t.test('who closes does not wait for those who gave up', async (t) => {
+  const { detour, replicas } = await openByDetour(t)
+  detour.hold()
+  await t.rejects(replicas.query('SELECT 1', [], COLD_MS_MAX), { code: 'database_unreachable' })
+  const begunAt = performance.now()
+  await replicas.close()
+  t.ok(performance.now() - begunAt < CLOSE_MS_MAX + 500, `${Math.round(performance.now() - begunAt)} ms`)
 })
 
 function standStill(ms: number): void {

@@ -3,11 +3,12 @@
  * however many there were, whatever the order of their times, and nothing where one is missing.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { connect, execute } from '../../service/database/connection.ts'
 import { endpointAs, openReplicas } from '../../service/database/index.ts'
 import { startTail, Timeline } from '../../service/feed/index.ts'
-import { findOldest } from '../../service/feed/tail.ts'
+import { findOldest, learnChangesBefore } from '../../service/feed/learn-back.ts'
 import { TIMELINE_NUMBERS } from '../../service/limits.ts'
 import { openLog } from '../../service/observe/index.ts'
 import { until } from '../harness/clients.ts'
@@ -58,15 +59,12 @@ async function feedHasMany(count = MANY): Promise<void> {
 async function learn(t: Test): Promise<Timeline> {
   const replicas = openReplicas([reader])
   const timeline = new Timeline()
-  let isCaughtUp = false
   const tail = startTail({
     replicas,
     timeline,
     learnBackMs: DAY_MS,
     onChanges() {},
-    onCaughtUp() {
-      isCaughtUp = true
-    },
+    onCaughtUp() {},
     onReload() {},
     log,
   })
@@ -74,7 +72,7 @@ async function learn(t: Test): Promise<Timeline> {
     await tail.close()
     await replicas.close()
   })
-  await until('it has caught up', () => isCaughtUp)
+  await until('it has learnt', () => tail.hasLearnt)
   return timeline
 }
 
@@ -133,6 +131,38 @@ t.test('a change that is missing may have been any: what was stored before it is
   t.notOk(isBelievedAt(timeline, missing - 1))
   t.ok(isBelievedAt(timeline, MANY - 1))
   t.equal(timeline.lastChangeOf(guidOf(MANY)), MANY)
+})
+
+t.test('before a change that was of all add-ons nothing is believed', async (t) => {
+  await feedHas([
+    { number: 41, ageS: 60 },
+    { number: 42, ageS: 50 },
+    { number: 43, ageS: 40 },
+    { number: 44, ageS: 30 },
+  ])
+  await primary.rows("UPDATE changes SET kind = 'all', guid = NULL WHERE number = 42")
+  const timeline = await learn(t)
+  t.equal(timeline.floor, 42)
+  t.notOk(isBelievedAt(timeline, 41))
+  t.ok(isBelievedAt(timeline, 42))
+})
+
+t.test('of a replica that is on another timeline nothing is learnt', async (t) => {
+  await feedHas([
+    { number: 51, ageS: 60 },
+    { number: 52, ageS: 30 },
+  ])
+  const replicas = openReplicas([reader])
+  t.teardown(() => replicas.close())
+  const timeline = new Timeline()
+  timeline.begin({ counter: 52, token: TOKEN + 1, heartbeatMs: 0 })
+  const ending = new AbortController()
+  const learning = learnChangesBefore({ replicas, timeline, ageMs: DAY_MS, signal: ending.signal })
+  await sleep(300)
+  ending.abort()
+  t.equal(await learning, false)
+  t.equal(timeline.floor, 52)
+  t.notOk(timeline.has(51, TOKEN))
 })
 
 t.test('no more are learnt than tokens can be known of', async (t) => {

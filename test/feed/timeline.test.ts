@@ -225,6 +225,30 @@ t.test('what a late replica says may have been undone by changes that are known,
   t.notOk(timeline.mayHaveChangedSince('b@timeline.test', 9), 'all changes since are known')
 })
 
+t.test('a token of long ago does not take the place of a newer one', async (t) => {
+  const timeline = new Timeline()
+  timeline.begin({ counter: TIMELINE_NUMBERS + 5, token: 1, heartbeatMs: 0 })
+  timeline.learn(5, 9, [])
+  t.ok(timeline.has(TIMELINE_NUMBERS + 5, 1))
+  timeline.learn(7, 9, [])
+  t.ok(timeline.has(7, 9), 'where there is none it does')
+})
+
+t.test('a change of all add-ons raises the floor for good', async (t) => {
+  const timeline = new Timeline()
+  timeline.begin({ counter: 10, token: 1, heartbeatMs: 0 })
+  timeline.learn(11, 2, [])
+  timeline.forgetBefore(11)
+  timeline.advance({ counter: 11, token: 2, heartbeatMs: 0 })
+  t.notOk(timeline.isCurrent('a@timeline.test', 10, 1))
+  t.ok(timeline.isCurrent('a@timeline.test', 11, 2))
+  timeline.lowerFloor(3)
+  t.equal(timeline.floor, 11)
+  timeline.begin({ counter: 12, token: 3, heartbeatMs: 0 })
+  timeline.lowerFloor(3)
+  t.equal(timeline.floor, 3)
+})
+
 t.test('what a replica is, by where it was when it answered', async (t) => {
   const timeline = new Timeline()
   t.equal(timeline.standingOf({ counter: 5, token: 1, heartbeatMs: 7 }), 'current', 'nothing is known yet')

@@ -1,5 +1,6 @@
 /** A small day, with real servers and wrk: all its parts, and what its exit code says. */
 
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { partNames } from '../../loadtest/day/parts.ts'
@@ -17,7 +18,7 @@ t.test('a small day runs through all its parts', async (t) => {
     halves.map((parts, half) =>
       runLoadtest(
         ...['day', '--only', parts.join(','), '--addons', '300', '--seconds', '1', '--growth', '100,300', '--json'],
-        ...['--folder', join(folder, `half-${half}`)],
+        ...['--folder', join(folder, `half-${half}`), '--report', join(folder, `report-${half}`)],
       ),
     ),
   )
@@ -39,6 +40,9 @@ t.test('a small day runs through all its parts', async (t) => {
     for (const { name, columns, rows } of reports) {
       for (const row of rows) t.equal(row.length, columns.length, `${name}: ${row.join(' | ')}`)
     }
+    const kept = join(folder, `report-${half}`)
+    t.strictSame(JSON.parse(readFileSync(join(kept, 'day.json'), 'utf8')), reports)
+    t.equal(existsSync(join(kept, 'day-growth.svg')), halves[half]?.includes('growth'))
     t.equal(code, checks.every(holds) ? 0 : 1, 'the exit code says whether all holds')
     t.match(stderr, `${halves[half]?.at(-1)} 3/3`, 'and it told how far it was')
   }

@@ -138,7 +138,7 @@ t.test('pages of a closed loop, of a replay and of a herd say how they asked', a
     t.equal(code, 0, stderr)
     const page = await openReport(t, report)
     t.match(await page.locator('p').first().textContent(), said)
-    t.ok((await page.locator('figure svg').count()) >= 1)
+    t.equal(await page.locator('figure svg').count(), 3, 'all charts but that of tiers')
   }
   const short = ['--duration', '1', '--warm-up', '0']
   await Promise.all([
@@ -192,14 +192,16 @@ t.test('the herd: a new connection for each client, and fewer of them from secon
 })
 
 t.test('metrics are those of the server that is asked, or of nobody', async (t) => {
-  const children = ['sleep', 'sleep'].map((program) => spawn(program, ['60']))
+  const children = ['sleep', 'sleep', 'tail'].map((program) =>
+    spawn(program, program === 'tail' ? ['-f', '/dev/null'] : ['60']),
+  )
   t.teardown(() => {
     for (const child of children) child.kill()
   })
-  const [one, other] = children.map(({ pid }) => pid)
+  const [one, other, proxy] = children.map(({ pid }) => pid)
   t.notOk(areOfOneServer(one, other), 'two that one shell has started')
-  t.ok(areOfOneServer(process.pid, one))
-  t.ok(areOfOneServer(one, process.pid))
+  t.ok(areOfOneServer(one, proxy), 'one that stands before the other')
+  t.ok(areOfOneServer(one, one))
   t.ok(areOfOneServer(one, undefined), 'nobody can tell')
 })
 
@@ -293,7 +295,7 @@ t.test('gates decide the exit code', async (t) => {
   t.match(missed.stderr, /missed: p99 ms/)
 })
 
-t.test('a p99 counts only where the rate was answered', async (t) => {
+t.test('a p99 counts only where nearly all were answered', async (t) => {
   let seen = 0
   // Each third request has no answer, as where one of three servers hangs.
   const url = await listen(t, (req, res) => {
@@ -302,7 +304,7 @@ t.test('a p99 counts only where the rate was answered', async (t) => {
   const args = ['--rate', '60', '--timeout', '1', ...SHORT, '--duration', '3', '--max-p99', '20']
   const { code, stdout, stderr } = await loadtest('run', '--url', url, ...args)
   t.equal(code, 1)
-  t.match(stderr, /p99 ms, part of the rate that was not answered/)
+  t.match(stderr, /p99 ms, part of the requests without an answer/)
   const { offered } = JSON.parse(stdout) as RunReport
   t.ok((offered.errors.timeout ?? 0) > 10, JSON.stringify(offered.errors))
   t.ok(offered.latencies.p90 >= 900, `whoever gave up has waited, too: p90 ${offered.latencies.p90}`)
@@ -336,7 +338,12 @@ t.test('errors: a 5xx, an unexpected status, a connection closed unanswered, a t
     closed.errors.some((kind) => /closed|ECONNRESET/.test(kind)),
     closed.errors.join(', '),
   )
-  t.strictSame(fromSilent, { code: 1, errors: ['timeout'] })
+  t.equal(fromSilent.code, 1)
+  // What was asked a second before the end may be told as either.
+  t.strictSame(
+    fromSilent.errors.filter((kind) => kind !== 'no answer until the end'),
+    ['timeout'],
+  )
 })
 
 t.test(
@@ -518,10 +525,11 @@ t.test('capacity finds what holds', async (t) => {
   const at = (rate: string) => ['--from', rate, '--to', rate, '--step', '1', '--confirm', '1']
   const capacity = (of: string, rate: string, ...more: string[]) =>
     loadtest('capacity', '--url', of, ...at(rate), '--max-p99', '2000', ...more)
-  const [steady, alone, cold, none] = await Promise.all([
-    capacity(url, '100', '--profile', 'warm'),
-    capacity(url, '100', '--profile', 'warm', '--no-second-opinion'),
-    capacity(listener, '50', '--profile', 'cold'),
+  // One after the other: a rate is held where 98 % of one second are.
+  const steady = await capacity(url, '100', '--profile', 'warm')
+  const cold = await capacity(listener, '50', '--profile', 'cold')
+  const [alone, none] = await Promise.all([
+    capacity(url, '50', '--profile', 'warm', '--no-second-opinion'),
     capacity(other, '50', '--max-p99', '0'),
   ])
   t.equal(steady.code, 0, steady.stderr)
