@@ -82,7 +82,8 @@ t.test('a server that is down is not asked', async (t) => {
   }
   const atOnce = (await Promise.all(waits)).filter((ms) => ms < 20).length
   t.ok(atOnce > waits.length / 2, `${atOnce} of ${waits.length} are refused at once`)
-  t.ok(detour.connections - before < 20, `${detour.connections - before} attempts`)
+  // Some for each pause, which doubles; without pauses there are thousands.
+  t.ok(detour.connections - before < 40, `${detour.connections - before} attempts`)
 })
 
 t.test('of a process that stood still, those who wait for a connection are not taken to be late', async (t) => {
