@@ -137,9 +137,8 @@ export const MEMCACHED_PENDING_BYTES_MAX = 8 * 1024 * 1024
 /** How long memcached keeps an entry. Changes are known for longer. */
 export const MEMCACHED_TTL_S = 86_400
 /** Until changes of before the beginning are asked for again. */
-export const LEARN_RETRY_MS = 500
-/** So often, and then they stay unknown. */
-export const LEARN_TRIES_MAX = 60
+export const LEARN_RETRY_MS_MIN = 500
+export const LEARN_RETRY_MS_MAX = 10_000
 /** A replica may be so late for a worker that has just begun to know which add-ons have changed since. */
 export const LEARN_BACK_MS = 3_600_000
 /** Add-ons read in one statement by a worker that begins empty: some milliseconds of work. */

@@ -7,6 +7,7 @@ import {
   countIn,
   countOfBare,
   eachByItself,
+  GENERATOR_PROCESSOR,
   meanBodyBytes,
   median,
   pin,
@@ -14,6 +15,7 @@ import {
   ratioOf,
   readMetrics,
   requestPaths,
+  SERVER_PROCESSOR,
   startBare,
   startServer,
   sumOf,
@@ -37,9 +39,14 @@ export async function runWarm({ bench, rounds, seconds, progress }: BenchRun): P
     const popular = writeRequests(requestPaths(bench.all, drawByUsers(bench.all)))
     const uniform = writeRequests(requestPaths(bench.all, drawUniformly(bench.all)))
     try {
-      for (const { pid } of [server, bare, bareOne]) pin(pid, '0')
-      const ofBare = { connections: CONNECTIONS, processors: '1', countOf: countOfBare }
-      const ofServer = { program: server, connections: CONNECTIONS, processors: '1', countOf: countIn('memory') }
+      for (const { pid } of [server, bare, bareOne]) pin(pid, SERVER_PROCESSOR)
+      const ofBare = { connections: CONNECTIONS, processors: GENERATOR_PROCESSOR, countOf: countOfBare }
+      const ofServer = {
+        program: server,
+        connections: CONNECTIONS,
+        processors: GENERATOR_PROCESSOR,
+        countOf: countIn('memory'),
+      }
       const contestants = {
         bare: { program: bare, requests: popular, ...ofBare },
         'bare, headers in one call': { program: bareOne, requests: popular, ...ofBare },

@@ -18,12 +18,13 @@ import {
   prepareBench,
   type Report,
   ratioOf,
+  SERVER_PROCESSOR,
   startServer,
   sumOf,
   untilComplete,
 } from '../measure/index.ts'
 import { makeCertificate } from './certificate.ts'
-import { type DayRun, inTurns, number, SERVER_PROCESSOR, slicesOf } from './run.ts'
+import { type DayRun, inTurns, number, slicesOf } from './run.ts'
 import { CHECKS, DAY_AT_ONCE, profilesOf, rateOf, requireH2load, sendVisitors, type VisitResult } from './visitors.ts'
 
 /** Profiles that come one way or another. */

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Failure } from '../failure.ts'
 import {
+  GENERATOR_PROCESSOR,
   load,
   type Program,
   pause,
@@ -11,11 +12,12 @@ import {
   type Report,
   residentMib,
   runCommand,
+  SERVER_PROCESSOR,
   startServer,
   writeRequests,
 } from '../measure/index.ts'
 import { makePackage } from './package.ts'
-import { type DayRun, GENERATOR_PROCESSOR, number, SERVER_PROCESSOR, withCpu } from './run.ts'
+import { type DayRun, number, withCpu } from './run.ts'
 
 const GUID = 'download@example.test'
 const PACKAGE_BYTES = 5 * 1024 * 1024

@@ -6,6 +6,7 @@
 import {
   type Bench,
   countIn,
+  GENERATOR_PROCESSOR,
   median,
   missedOf,
   type Program,
@@ -17,6 +18,7 @@ import {
   readMetrics,
   requestPaths,
   residentMib,
+  SERVER_PROCESSOR,
   startServer,
   sumOf,
   takeTurns,
@@ -24,7 +26,7 @@ import {
   writeRequests,
 } from '../measure/index.ts'
 import { drawByUsers } from '../traffic/index.ts'
-import { type DayRun, GENERATOR_PROCESSOR, number, SERVER_PROCESSOR } from './run.ts'
+import { type DayRun, number } from './run.ts'
 
 const CONNECTIONS = 64
 const COMPLETE_MS_MAX = 300_000

@@ -6,6 +6,7 @@
 
 import {
   type Check,
+  GENERATOR_PROCESSOR,
   meanBodyBytes,
   median,
   missedOf,
@@ -17,6 +18,7 @@ import {
   type RequestFile,
   ratioOf,
   readMetrics,
+  SERVER_PROCESSOR,
   startBare,
   startServer,
   sumOf,
@@ -24,17 +26,7 @@ import {
   writeRequests,
 } from '../measure/index.ts'
 import { type Population, type Request, requestsOf } from '../traffic/index.ts'
-import {
-  type DayRun,
-  GENERATOR_PROCESSOR,
-  inTurns,
-  LATE_MS_MAX,
-  number,
-  RATE,
-  SERVER_PROCESSOR,
-  slicesOf,
-  withCpu,
-} from './run.ts'
+import { type DayRun, inTurns, LATE_MS_MAX, number, RATE, slicesOf, withCpu } from './run.ts'
 
 /** For all code to be compiled. */
 const WARM_UP_S_MAX = 2

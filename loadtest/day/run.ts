@@ -17,10 +17,6 @@ export interface DayRun {
 /** 2 billion hits a day. */
 export const RATE = Math.round(2_000_000_000 / 86_400)
 
-/** The generator has one, what is measured the other. */
-export const SERVER_PROCESSOR = '0'
-export const GENERATOR_PROCESSOR = '1'
-
 /** Of a generator that keeps to its rate, the 99th percentile: it waits whole milliseconds, and shares the machine. */
 export const LATE_MS_MAX = 5
 

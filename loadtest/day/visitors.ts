@@ -12,9 +12,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '../failure.ts'
-import { endWithUs, HEADERS, isInstalled, onProcessors, preciseCpuOf } from '../measure/index.ts'
+import { endWithUs, GENERATOR_PROCESSOR, HEADERS, isInstalled, onProcessors, preciseCpuOf } from '../measure/index.ts'
 import { type Population, requestsOf } from '../traffic/index.ts'
-import { GENERATOR_PROCESSOR, RATE } from './run.ts'
+import { RATE } from './run.ts'
 
 /** What a profile asks for; 8 are its add-ons in the mean. */
 export const CHECKS = 8

@@ -40,7 +40,8 @@ run compares their answers with ours before it measures.
 - Rung 9 writes its four headers in four calls, as the library is used; ours writes them in one
   ([decision 12](decisions/0012-headers-in-one-call.md)).
 - One MariaDB replica for all, by its socket; 10 connections to it where they are kept, 10 PHP processes. One process of Node each.
-- wrk with 64 connections on the same machine. Nothing is pinned to a processor; one rung is asked at a time, in alternating order.
+- wrk with 64 connections on the same machine. Of rungs 8 and 9 the server has one processor and wrk another; all else shares
+  all of them. One rung is asked at a time, in alternating order.
 - Rates, times and ratios are medians of several runs. The generator takes its share of the processors, the more the quicker the
   rung: the processor time of a check says more than the rate. It is that of all processes which answer (nginx and PHP too), and of
   the replica (and memcached).

@@ -1,9 +1,10 @@
 /**
  * One run of the ladder. All rungs that are asked cold are up at once, and wait idly while another one is asked; then those that
- * are asked warm. None is pinned to a processor. Differing answers void the run: they are compared before anything is measured.
+ * are asked warm, these on a processor of their own. Differing answers void the run: they are compared before anything is measured.
  */
 
 import { readdirSync, readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { isDeepStrictEqual } from 'node:util'
 import { Failure } from '../failure.ts'
 import {
@@ -14,15 +15,18 @@ import {
   databasePids,
   everyAddonOnce,
   freePort,
+  GENERATOR_PROCESSOR,
   load,
   type Memcached,
   meanBodyBytes,
   missedOf,
   type Program,
   pause,
+  pin,
   type RequestFile,
   readMetrics,
   requestPaths,
+  SERVER_PROCESSOR,
   startBare,
   startMemcached,
   startProgram,
@@ -147,7 +151,10 @@ async function runWarm(run: LadderRun) {
       memory: { program: memory, pids: [memory.pid], behind: [] },
       limit: { program: limit, pids: [limit.pid], behind: [] },
     }
-    const runs = await askAll(climbers, requests, run)
+    // They need nobody else. Unpinned, what the generator leaves of a cache or a processor decides which of the two is quicker.
+    const isShared = cpus().length < 2
+    if (!isShared) for (const { pid } of [memory, limit]) pin(pid, SERVER_PROCESSOR)
+    const runs = await askAll(climbers, requests, run, isShared ? undefined : GENERATOR_PROCESSOR)
     return { runs, memoryMisses: missedOf(await readMetrics(memory)) }
   } finally {
     requests?.remove()
@@ -161,13 +168,15 @@ async function askAll(
   climbers: Climbers,
   requests: ReturnType<typeof writeRequests>,
   { rounds, seconds, progress }: LadderRun,
+  processors?: string,
 ): Promise<Partial<Record<RungName, Run[]>>> {
   const names = Object.keys(climbers) as RungName[]
   const warmUpS = Math.min(WARM_UP_S_MAX, seconds)
   for (const name of names) {
     progress(`${name}: until everything is compiled, ${warmUpS} s`)
     const { program } = climbers[name] as Climber
-    await load({ url: program.url, requests, connections: CONNECTIONS, seconds: warmUpS })
+    const of = { url: program.url, requests, connections: CONNECTIONS, ...(processors !== undefined && { processors }) }
+    await load({ ...of, seconds: warmUpS })
     await pause(SETTLE_MS)
   }
   let round = 0
@@ -176,7 +185,13 @@ async function askAll(
     const measure = async (): Promise<Run> => {
       const service = cpuOf(pids)
       const database = cpuOf(behind)
-      const result = await load({ url: program.url, requests, connections: CONNECTIONS, seconds })
+      const of = {
+        url: program.url,
+        requests,
+        connections: CONNECTIONS,
+        ...(processors !== undefined && { processors }),
+      }
+      const result = await load({ ...of, seconds })
       const serviceUs = (cpuOf(pids) - service) / result.requests
       const databaseUs = (cpuOf(behind) - database) / result.requests
       const { rate, p50, p99, errors } = result

@@ -82,6 +82,10 @@ export function startServer(environment: Readonly<Record<string, string>>): Prom
   })
 }
 
+/** Where two have a processor each: what is measured, and the generator. */
+export const SERVER_PROCESSOR = '0'
+export const GENERATOR_PROCESSOR = '1'
+
 /** Keeps a process, and what it starts from now on, to some processors. */
 export function pin(pid: number, processors: string): void {
   spawnSync('taskset', ['-a', '-p', '-c', processors, String(pid)], { stdio: 'ignore' })

@@ -74,7 +74,8 @@ export interface Lookup {
 /** One add-on that is being asked for. */
 interface Flight {
   readonly guid: string
-  readonly begunAt: number
+  /** Since when the first of those waits who wait. */
+  begunAt: number
   readonly waiters: Waiter[]
 }
 
@@ -86,7 +87,7 @@ interface Waiter {
 export function createLookup(options: LookupOptions): Lookup {
   const { source, timeline, memory, shared, batching, render, ageS, lateS, isWithheld, onRefreshed, onTrouble } =
     options
-  /** By guid, the oldest first. */
+  /** By guid. */
   const flights = new Map<string, Flight>()
   /** What has changed, in the order it will be asked for; and what of it is being asked for now. */
   const stale = new Set<string>()
@@ -283,7 +284,10 @@ export function createLookup(options: LookupOptions): Lookup {
       flights.delete(guid)
       batches.forget(guid)
       sharedBatches?.forget(guid)
-    } else batches.ask(guid)
+    } else {
+      flight.begunAt = (waiters[0] as Waiter).since
+      batches.ask(guid)
+    }
     for (const { done } of told) done(found)
   }
 
@@ -292,7 +296,7 @@ export function createLookup(options: LookupOptions): Lookup {
     cancelSweep = startDeadline(COLD_SWEEP_MS, sweep)
     const now = performance.now()
     for (const { guid, begunAt } of flights.values()) {
-      if (now - begunAt < COLD_MS_MAX) break
+      if (now - begunAt < COLD_MS_MAX) continue
       finish(guid, fallback(guid))
       onTrouble()
     }

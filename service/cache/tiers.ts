@@ -336,7 +336,7 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
       let asked = await askReplicas(replicas, timeline, packageStatement, [fileId])
       // Known to have changed while that was on its way: it may have been withdrawn.
       const { guid: owner } = asked.rows[0] as { guid: string | null }
-      if (owner !== null && !asked.isBehind && asked.position.counter < timeline.lastChangeOf(owner))
+      if (owner !== null && !asked.isBehind && timeline.mayHaveChangedSince(owner, asked.position.counter))
         asked = await askReplicas(replicas, timeline, packageStatement, [fileId])
       const { rows, position, isBehind } = asked
       const [row] = rows
@@ -347,8 +347,8 @@ export async function openTiers(options: TiersOptions): Promise<Tiers> {
       if (!isBehind) return answer || undefined
       const guid = row?.guid as string
       // What is held of its add-on is newer, whether that has the file or not.
-      const isSuperseded = memory?.hasCurrent(guid) || timeline.mayHaveChangedSince(guid, position.counter)
-      if (answer && !isSuperseded) old = answer
+      const isSuperseded = () => memory?.hasCurrent(guid) || timeline.mayHaveChangedSince(guid, position.counter)
+      if (answer && !isSuperseded()) old = answer
     } catch (error) {
       if (memory === undefined) throw error
     }

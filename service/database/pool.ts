@@ -50,7 +50,11 @@ export function openPool(endpoint: Endpoint): Pool {
         await sleep(Math.max(1, Math.min(nextAttemptAt - Date.now(), RECONNECT_MS_MIN)))
         while (abandoned > 0 && abandoned >= pool.pending && !closed) await sleep(RECONNECT_MS_MIN)
         try {
-          const connection = await connect(endpoint, { connectMs: CONNECT_MS_MAX })
+          const connection = closed ? undefined : await connect(endpoint, { connectMs: CONNECT_MS_MAX })
+          if (connection === undefined || closed) {
+            connection?.destroy()
+            throw new VersioncheckError('database_unreachable', `${describeEndpoint(endpoint)} is closed.`)
+          }
           retryMs = RECONNECT_MS_MIN
           nextAttemptAt = 0
           lastError = undefined

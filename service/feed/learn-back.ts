@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Connection, execute, type Replicas } from '../database/index.ts'
-import { FEED_READ_MS_MAX, LEARN_RETRY_MS, LEARN_TRIES_MAX, TIMELINE_NUMBERS } from '../limits.ts'
+import { FEED_READ_MS_MAX, LEARN_RETRY_MS_MAX, LEARN_RETRY_MS_MIN, TIMELINE_NUMBERS } from '../limits.ts'
 import { type NumberedChange, readFeed } from './read.ts'
 import type { Position, Timeline } from './timeline.ts'
 
@@ -31,18 +31,21 @@ export function learnAll(timeline: Timeline, changes: readonly NumberedChange[])
 
 /**
  * Learns the changes of so long before the timeline's position, at most as many as it can know the tokens of; then its floor is
- * lower. False where it was ended before. Never rejects: where no replica has them they stay unknown, which is safe.
+ * lower. Goes on until it has them: false where it was ended before. Never rejects.
  */
 export async function learnChangesBefore(options: LearnOptions): Promise<boolean> {
   const { timeline, signal } = options
   const lesson: Lesson = { end: timeline.position, from: undefined, at: 0, token: undefined }
-  for (let tries = 0; !signal.aborted && tries < LEARN_TRIES_MAX; tries++) {
+  for (let pauseMs = LEARN_RETRY_MS_MIN; !signal.aborted; pauseMs = Math.min(pauseMs * 2, LEARN_RETRY_MS_MAX)) {
     const isDone = await learnSome(options, lesson).catch(() => false)
-    if (isDone) timeline.lowerFloor(lesson.from as number)
-    if (isDone) return true
-    await sleep(LEARN_RETRY_MS, undefined, { signal }).catch(() => {})
+    // By then the timeline may have begun anew.
+    if (isDone && !signal.aborted) {
+      timeline.lowerFloor(lesson.from as number)
+      return true
+    }
+    await sleep(pauseMs, undefined, { signal }).catch(() => {})
   }
-  return !signal.aborted
+  return false
 }
 
 /** How far it came. */
@@ -58,19 +61,22 @@ interface Lesson {
 /** Goes on, on the replica that is followed. False where that has no more, or is none of this timeline; rejects where it is gone. */
 async function learnSome({ replicas, timeline, ageMs, signal }: LearnOptions, lesson: Lesson): Promise<boolean> {
   const { end } = lesson
+  if (end.counter === 0) {
+    lesson.from = 0
+    return true
+  }
   const connection = await replicas.connect(replicas.preferred)
   const read = (from: number, pages?: number) =>
     readFeed(connection, { from, seenBefore: timeline.seen, ...(pages !== undefined && { pages }) })
   try {
+    const { seenToken } = await read(end.counter, 0)
+    if (seenToken !== end.token) return false
     if (lesson.from === undefined) {
       const oldest = (await findOldest(connection, ageMs)) ?? end.counter + 1
       // Of more the timeline would forget the tokens at once.
       lesson.from = Math.max(Math.min(oldest - 1, end.counter), end.counter - TIMELINE_NUMBERS)
       lesson.at = lesson.from
     }
-    if (lesson.at === end.counter) return true
-    const { seenToken } = await read(end.counter, 0)
-    if (seenToken !== end.token) return false
     while (lesson.at < end.counter) {
       const state = await read(lesson.at)
       const changes = state.changes.filter(({ number }) => number <= end.counter)

@@ -85,6 +85,7 @@ export function startTail(options: TailOptions): Tail {
   let lagCheckedAt = 0
   let hasLearnt = options.learnBackMs === 0
   let learning: AbortController | undefined
+  let lesson: Promise<void> | undefined
   let suspectedAt = 0
   /** Given up, though nothing was wrong with its connection. */
   let suspected: Attachment | undefined
@@ -165,7 +166,7 @@ export function startTail(options: TailOptions): Tail {
   function learnBack(): void {
     const mine = new AbortController()
     learning = mine
-    void learnChangesBefore({
+    lesson = learnChangesBefore({
       replicas,
       timeline,
       ageMs: options.learnBackMs,
@@ -278,6 +279,7 @@ export function startTail(options: TailOptions): Tail {
       closing.abort()
       attached?.connection.destroy()
       await ended
+      await lesson
     },
   }
   const ended = run()

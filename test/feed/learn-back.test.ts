@@ -165,6 +165,23 @@ t.test('of a replica that is on another timeline nothing is learnt', async (t) =
   t.notOk(timeline.has(51, TOKEN))
 })
 
+t.test('a timeline that begins anew meanwhile is not told that it knows more', async (t) => {
+  await feedHas([
+    { number: 61, ageS: 26 * HOUR_S },
+    { number: 62, ageS: 25 * HOUR_S },
+  ])
+  const replicas = openReplicas([reader])
+  t.teardown(() => replicas.close())
+  const timeline = new Timeline()
+  timeline.begin({ counter: 62, token: TOKEN, heartbeatMs: 0 })
+  const ending = new AbortController()
+  const learning = learnChangesBefore({ replicas, timeline, ageMs: DAY_MS, signal: ending.signal })
+  ending.abort()
+  timeline.begin({ counter: 90, token: 9, heartbeatMs: 0 })
+  t.equal(await learning, false)
+  t.equal(timeline.floor, 90)
+})
+
 t.test('no more are learnt than tokens can be known of', async (t) => {
   await feedHasMany(TIMELINE_NUMBERS + 10)
   const timeline = await learn(t)
