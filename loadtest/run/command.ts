@@ -197,8 +197,8 @@ async function runCommand(options: RunOptions): Promise<void> {
   if (missed.length > 0) throw new Failure(`missed: ${missed.map((gate) => gate.what).join(', ')}.`, undefined)
 }
 
-async function capacityCommand(options: CapacityOptions): Promise<void> {
-  if (options.to < options.from) throw new Failure(`--to ${options.to} is below --from ${options.from}.`, undefined)
+async function capacityCommand(options: CapacityOptions, command: Command): Promise<void> {
+  if (options.to < options.from) command.error(`error: --to ${options.to} is below --from ${options.from}.`)
   await mustAnswer(options.url)
   const population = await populationOf(options)
   const {

@@ -91,6 +91,7 @@ export function startTail(options: TailOptions): Tail {
   let suspected: Attachment | undefined
   const errors = Array.from({ length: replicas.count }, () => 0)
   let changedAt = Number.NEGATIVE_INFINITY
+  let hasBrokenOff = false
 
   const read = (connection: Connection, from: number, pages = 1) =>
     readFeed(connection, { from, pages, seenBefore: timeline.seen })
@@ -137,7 +138,7 @@ export function startTail(options: TailOptions): Tail {
       // One that is behind what others have answered may be ahead of what was followed.
       else if (state.changes.length > 0) take(state)
       if (timeline.position.counter >= state.position.counter) {
-        if (!isBehind) options.onCaughtUp()
+        if (!isBehind) caughtUp()
         if (closing.signal.aborted || (isBehind && replicas.count > 1)) return
         if (isLagging(state) && replicas.count > 1) return
         const waited = await waitForMore(connection, replicated, missedWaits < MISSED_WAITS_MAX)
@@ -150,6 +151,12 @@ export function startTail(options: TailOptions): Tail {
         state = await read(connection, timeline.position.counter)
       }
     }
+  }
+
+  function caughtUp(): void {
+    if (hasBrokenOff) log.info('the change feed is followed again, and all changes are known')
+    hasBrokenOff = false
+    options.onCaughtUp()
   }
 
   /** Where the worker knows nothing yet, or what it knew has been undone, it begins where the replica is. */
@@ -239,8 +246,10 @@ export function startTail(options: TailOptions): Tail {
         try {
           await follow(attached)
         } catch (error) {
-          if (!closing.signal.aborted)
+          if (!closing.signal.aborted) {
             log.warn({ reason: reasonOf(error) }, 'the change feed broke off; following it anew')
+            hasBrokenOff = true
+          }
           if (attached !== suspected) countError(attached.index)
         }
         attached.connection.destroy()

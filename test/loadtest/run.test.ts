@@ -471,7 +471,7 @@ t.test('what goes wrong is told', async (t) => {
   t.equal(blocked.code, 1)
   t.match(blocked.stderr, /^loadtest: The folder .*file can't be made: there is a file in its place\.\n$/)
   const below = await loadtest('capacity', '--url', url, '--from', '1000', '--to', '10')
-  t.equal(below.code, 1)
+  t.equal(below.code, 2)
   t.match(below.stderr, /--to 10 is below --from 1000/)
   const missing = await loadtest('run', '--url', url, '--catalogue', join(folder, 'none'))
   t.equal(missing.code, 1)
